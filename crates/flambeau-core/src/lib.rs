@@ -1,0 +1,1 @@
+//! What a tensor is: see ARCHITECTURE.md.
