@@ -1,1 +1,32 @@
-//! CPU kernels.
+//! How numbers are computed on a CPU: kernels over raw strided memory. Knows no tensor and no graph.
+
+pub mod drive;
+pub mod isa;
+pub mod parallel;
+
+use flambeau_core::backend::{Backend, Contraction, Elementwise, Indexing, Norms, Random, Reductions, Windows};
+
+/// The CPU as a device.
+pub struct Cpu;
+
+impl Backend for Cpu {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn set_num_threads(&self, threads: usize) {
+        parallel::set_num_threads(threads);
+    }
+
+    fn num_threads(&self) -> usize {
+        parallel::num_threads()
+    }
+}
+
+impl Elementwise for Cpu {}
+impl Reductions for Cpu {}
+impl Indexing for Cpu {}
+impl Contraction for Cpu {}
+impl Windows for Cpu {}
+impl Norms for Cpu {}
+impl Random for Cpu {}
