@@ -1,0 +1,209 @@
+//! The caching allocator of CPU memory.
+//!
+//! Freed blocks are kept by size class, so that an operation's output does not pay page faults again: those dominate
+//! a memory-bound operation on a fresh 16 MB block. Small blocks (up to 4 KB) are cached per thread without a lock.
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::cell::RefCell;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Every block starts on a cache line, which is also the widest vector.
+pub const ALIGN: usize = 64;
+const SMALL_STEP: usize = 64;
+const SMALL_MAX: usize = 4096;
+const SMALL_CLASSES: usize = SMALL_MAX / SMALL_STEP;
+const SMALL_KEEP: usize = 64;
+/// Large classes: four per power of two, from 4 KB to 2^47.
+const LARGE_CLASSES: usize = 36 * 4;
+/// Freed memory kept for reuse, at most.
+const LARGE_KEEP_BYTES: usize = 2 << 30;
+
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+static CACHED: AtomicUsize = AtomicUsize::new(0);
+
+static LARGE: [Mutex<Vec<usize>>; LARGE_CLASSES] = [const { Mutex::new(Vec::new()) }; LARGE_CLASSES];
+
+struct Small([Vec<NonNull<u8>>; SMALL_CLASSES]);
+
+thread_local! {
+    static SMALL: RefCell<Small> = const { RefCell::new(Small([const { Vec::new() }; SMALL_CLASSES])) };
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        for (class, list) in self.0.iter_mut().enumerate() {
+            for p in list.drain(..) {
+                release(p, (class + 1) * SMALL_STEP);
+            }
+        }
+    }
+}
+
+/// Memory statistics in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Held by tensors in blocks above 4 KB (rounded up to their class).
+    pub in_use: usize,
+    /// The largest `in_use` so far.
+    pub peak: usize,
+    /// Freed but kept for reuse.
+    pub cached: usize,
+}
+
+pub fn stats() -> Stats {
+    Stats { in_use: IN_USE.load(Relaxed), peak: PEAK.load(Relaxed), cached: CACHED.load(Relaxed) }
+}
+
+pub fn reset_peak() {
+    PEAK.store(IN_USE.load(Relaxed), Relaxed);
+}
+
+/// Gives the cached large blocks back to the system.
+pub fn empty_cache() {
+    for (class, list) in LARGE.iter().enumerate() {
+        let size = large_size(class);
+        for p in std::mem::take(&mut *list.lock()) {
+            CACHED.fetch_sub(size, Relaxed);
+            release(NonNull::new(p as *mut u8).expect("cached blocks are not null"), size);
+        }
+    }
+}
+
+fn system(size: usize) -> Result<NonNull<u8>> {
+    let oom = || {
+        Error::new(
+            ErrorKind::OutOfMemory,
+            format!("DefaultCPUAllocator: can't allocate memory: you tried to allocate {size} bytes."),
+        )
+    };
+    let layout = Layout::from_size_align(size, ALIGN).map_err(|_| oom())?;
+    // SAFETY: the layout's size is not zero: every class is at least 64 bytes.
+    NonNull::new(unsafe { alloc(layout) }).ok_or_else(oom)
+}
+
+fn release(p: NonNull<u8>, size: usize) {
+    // SAFETY: `p` came from `system(size)` and is released once.
+    unsafe { dealloc(p.as_ptr(), Layout::from_size_align_unchecked(size, ALIGN)) }
+}
+
+/// The class of a block above `SMALL_MAX`: quarter steps between powers of two, so at most 25 % is wasted.
+fn large_class(bytes: usize) -> usize {
+    let top = (usize::BITS - 1 - (bytes - 1).leading_zeros()) as usize;
+    let quarter = ((bytes - 1) >> (top - 2)) & 3;
+    (top - 12) * 4 + quarter
+}
+
+fn large_size(class: usize) -> usize {
+    (5 + class % 4) << (class / 4 + 10)
+}
+
+/// A block of at least `bytes` bytes, uninitialised.
+#[inline]
+pub fn allocate(bytes: usize) -> Result<NonNull<u8>> {
+    if bytes <= SMALL_MAX {
+        let class = bytes.saturating_sub(1) / SMALL_STEP;
+        if let Ok(Some(p)) = SMALL.try_with(|s| s.borrow_mut().0[class].pop()) {
+            return Ok(p);
+        }
+        return system((class + 1) * SMALL_STEP);
+    }
+    allocate_large(bytes)
+}
+
+fn allocate_large(bytes: usize) -> Result<NonNull<u8>> {
+    if bytes > isize::MAX as usize / 4 {
+        return system(bytes);
+    }
+    let class = large_class(bytes);
+    if class >= LARGE_CLASSES {
+        return system(bytes);
+    }
+    let size = large_size(class);
+    let cached = LARGE[class].lock().pop();
+    let p = match cached {
+        Some(p) => {
+            CACHED.fetch_sub(size, Relaxed);
+            NonNull::new(p as *mut u8).expect("cached blocks are not null")
+        }
+        None => match system(size) {
+            Ok(p) => p,
+            Err(_) => {
+                empty_cache();
+                system(size)?
+            }
+        },
+    };
+    PEAK.fetch_max(IN_USE.fetch_add(size, Relaxed) + size, Relaxed);
+    Ok(p)
+}
+
+/// Gives back a block that [`allocate`] returned for the same number of bytes.
+///
+/// # Safety
+/// `p` must come from `allocate(bytes)` and must not be used afterwards.
+#[inline]
+pub unsafe fn free(p: NonNull<u8>, bytes: usize) {
+    if bytes <= SMALL_MAX {
+        let class = bytes.saturating_sub(1) / SMALL_STEP;
+        let kept = SMALL.try_with(|s| {
+            let list = &mut s.borrow_mut().0[class];
+            let keep = list.len() < SMALL_KEEP;
+            if keep {
+                list.push(p);
+            }
+            keep
+        });
+        if !matches!(kept, Ok(true)) {
+            release(p, (class + 1) * SMALL_STEP);
+        }
+        return;
+    }
+    let class = large_class(bytes);
+    if class >= LARGE_CLASSES {
+        release(p, bytes);
+        return;
+    }
+    let size = large_size(class);
+    IN_USE.fetch_sub(size, Relaxed);
+    if CACHED.load(Relaxed) + size <= LARGE_KEEP_BYTES {
+        CACHED.fetch_add(size, Relaxed);
+        LARGE[class].lock().push(p.as_ptr() as usize);
+    } else {
+        release(p, size);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_cover_every_size() {
+        for bytes in (SMALL_MAX + 1..200_000).chain([1 << 20, (1 << 20) + 1, 16_000_000, (1 << 33) - 1, 1 << 33]) {
+            let size = large_size(large_class(bytes));
+            assert!(size >= bytes, "{bytes} -> {size}");
+            assert!(size <= bytes + bytes / 4 + 4096, "{bytes} -> {size}");
+        }
+    }
+
+    #[test]
+    fn blocks_are_reused() {
+        for bytes in [8, 4096, 5000, 1 << 20] {
+            let p = allocate(bytes).unwrap();
+            assert_eq!(p.as_ptr() as usize % ALIGN, 0);
+            // SAFETY: `p` was just allocated with this size.
+            unsafe { free(p, bytes) };
+        }
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused() {
+        assert_eq!(allocate(isize::MAX as usize).unwrap_err().kind(), ErrorKind::OutOfMemory);
+    }
+}

@@ -1,0 +1,375 @@
+//! The backward pass: nodes run latest first, each once all its gradients have arrived.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use super::node::{Node, OutMeta};
+use super::{GradGuard, anomaly_mode, grad_enabled};
+use crate::error::{Error, Result};
+use crate::intrinsics::intrinsics;
+use crate::layout;
+use crate::op::Grads;
+use crate::tensor::Tensor;
+
+struct Ready(Arc<Node>);
+
+impl PartialEq for Ready {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.seq == other.0.seq
+    }
+}
+impl Eq for Ready {}
+impl PartialOrd for Ready {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Ready {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.seq.cmp(&other.0.seq)
+    }
+}
+
+/// What the pass knows of a node.
+#[derive(Default)]
+struct Task {
+    /// Gradients still to come.
+    waiting: u32,
+    /// Lies on a way to a wanted input (always true when none are named).
+    needed: bool,
+    incoming: SmallVec<[Option<Tensor>; 1]>,
+    /// `(output number, place in the result)` to hand back.
+    captures: SmallVec<[(u32, usize); 1]>,
+}
+
+type Tasks = FxHashMap<*const Node, Task>;
+
+/// Runs a backward pass.
+///
+/// With `inputs` their gradients are returned, or, with `accumulate`, added into their `.grad` only.
+/// Without `inputs` gradients are accumulated into every leaf.
+pub(crate) fn run(
+    roots: &[Tensor],
+    seeds: &[Option<Tensor>],
+    retain: bool,
+    create: bool,
+    inputs: Option<&[Tensor]>,
+    accumulate: bool,
+) -> Result<Vec<Option<Tensor>>> {
+    let mut edges = SmallVec::<[_; 2]>::new();
+    for (i, root) in roots.iter().enumerate() {
+        let Some(edge) = root.gradient_edge() else {
+            return Err(Error::runtime(format!(
+                "element {i} of tensors does not require grad and does not have a grad_fn"
+            )));
+        };
+        let seed = match seeds.get(i).and_then(Option::as_ref) {
+            Some(g) => check_seed(i, root, g)?,
+            None => {
+                crate::check!(root.numel() == 1, Runtime, "grad can be implicitly created only for scalar outputs");
+                crate::check!(
+                    !root.dtype().is_complex(),
+                    Runtime,
+                    "grad can be implicitly created only for real scalar outputs but got {:?}",
+                    root.dtype()
+                );
+                (intrinsics().ones_like)(root)?
+            }
+        };
+        edges.push((edge, seed));
+    }
+
+    let mut tasks = Tasks::default();
+    let mut results: Vec<Option<Tensor>> = vec![None; if accumulate { 0 } else { inputs.map_or(0, <[_]>::len) }];
+    if let Some(inputs) = inputs {
+        for (place, x) in inputs.iter().enumerate() {
+            let Some(edge) = x.gradient_edge() else {
+                return Err(Error::runtime("One of the differentiated Tensors does not require grad"));
+            };
+            let task = tasks.entry(Arc::as_ptr(&edge.node)).or_default();
+            if accumulate {
+                task.needed = true;
+                x.retain_grad()?;
+            } else {
+                task.captures.push((edge.nr, place));
+            }
+        }
+    }
+    count_dependencies(&mut tasks, edges.iter().map(|(e, _)| &e.node), inputs.is_some());
+
+    let _mode = GradGuard::new(create);
+    let mut ready = BinaryHeap::new();
+    for (edge, seed) in edges {
+        let seed = fit(seed, &edge.node.outs[edge.nr as usize], "GraphRoot", 0)?;
+        deliver(&mut tasks, &mut ready, &edge.node, edge.nr, seed, true)?;
+    }
+    while let Some(Ready(node)) = ready.pop() {
+        let Some(task) = tasks.get_mut(&Arc::as_ptr(&node)) else { continue };
+        let mut grads = std::mem::take(&mut task.incoming);
+        let (needed, captures) = (task.needed, std::mem::take(&mut task.captures));
+        if grads.iter().all(Option::is_none) {
+            grads.resize(node.outs.len(), None);
+        }
+        before(&node, &mut grads)?;
+        for (nr, place) in captures {
+            results[place] = match (results[place].take(), grads[nr as usize].clone()) {
+                (Some(a), Some(b)) => Some(intrinsics().add(&a, &b)?),
+                (a, b) => a.or(b),
+            };
+        }
+        if !needed {
+            continue;
+        }
+        let outgoing = if grads.iter().any(Option::is_some) {
+            step(&node, &mut grads, retain)?
+        } else {
+            node.next.iter().map(|_| None).collect()
+        };
+        drop(grads);
+        for (i, (edge, g)) in node.next.iter().zip(outgoing).enumerate() {
+            let Some(edge) = edge else { continue };
+            let g = match g {
+                Some(g) => Some(fit(g, &edge.node.outs[edge.nr as usize], "", i).map_err(|e| name_node(e, &node))?),
+                None => None,
+            };
+            if let (Some(g), true) = (&g, anomaly_mode()) {
+                check_nan(&node, i, g)?;
+            }
+            deliver_opt(&mut tasks, &mut ready, &edge.node, edge.nr, g)?;
+        }
+    }
+    Ok(results)
+}
+
+fn check_seed(i: usize, root: &Tensor, g: &Tensor) -> Result<Tensor> {
+    crate::check!(
+        g.sizes() == root.sizes(),
+        Runtime,
+        "Mismatch in shape: grad_output[{i}] has a shape of torch.Size({}) and output[{i}] has a shape of torch.Size({}).",
+        layout::fmt(g.sizes()),
+        layout::fmt(root.sizes())
+    );
+    crate::check!(
+        g.dtype().is_complex() == root.dtype().is_complex(),
+        Runtime,
+        "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: \
+         grad_output[{i}] has a dtype of {:?} and output[{i}] has a dtype of {:?}.",
+        g.dtype(),
+        root.dtype()
+    );
+    Ok(g.clone())
+}
+
+/// Counts, for each node that the roots reach, how many gradients will arrive, and marks the ways to wanted inputs.
+fn count_dependencies<'a>(tasks: &mut Tasks, roots: impl Iterator<Item = &'a Arc<Node>>, selective: bool) {
+    let mut order: Vec<&'a Arc<Node>> = Vec::new();
+    let mut stack: Vec<(&'a Arc<Node>, usize)> = Vec::new();
+    let mut seen = rustc_hash::FxHashSet::default();
+    for root in roots {
+        tasks.entry(Arc::as_ptr(root)).or_default().waiting += 1;
+        if seen.insert(Arc::as_ptr(root)) {
+            stack.push((root, 0));
+        }
+        while let Some((node, i)) = stack.pop() {
+            let Some(edge) = node.next.get(i) else {
+                order.push(node);
+                continue;
+            };
+            stack.push((node, i + 1));
+            if let Some(edge) = edge {
+                tasks.entry(Arc::as_ptr(&edge.node)).or_default().waiting += 1;
+                if seen.insert(Arc::as_ptr(&edge.node)) {
+                    stack.push((&edge.node, 0));
+                }
+            }
+        }
+    }
+    // `order` is a post-order: everything below a node comes before it.
+    for node in order {
+        let needed = !selective
+            || node.next.iter().flatten().any(|e| {
+                let below = &tasks[&Arc::as_ptr(&e.node)];
+                below.needed || !below.captures.is_empty()
+            });
+        let task = tasks.get_mut(&Arc::as_ptr(node)).expect("entered above");
+        task.needed |= needed;
+    }
+}
+
+fn deliver_opt(
+    tasks: &mut Tasks,
+    ready: &mut BinaryHeap<Ready>,
+    node: &Arc<Node>,
+    nr: u32,
+    g: Option<Tensor>,
+) -> Result<()> {
+    match g {
+        Some(g) => deliver(tasks, ready, node, nr, g, true),
+        None => {
+            let Some(task) = tasks.get_mut(&Arc::as_ptr(node)) else { return Ok(()) };
+            task.waiting -= 1;
+            if task.waiting == 0 && (task.needed || !task.captures.is_empty()) {
+                ready.push(Ready(node.clone()));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn deliver(
+    tasks: &mut Tasks,
+    ready: &mut BinaryHeap<Ready>,
+    node: &Arc<Node>,
+    nr: u32,
+    g: Tensor,
+    counted: bool,
+) -> Result<()> {
+    let Some(task) = tasks.get_mut(&Arc::as_ptr(node)) else { return Ok(()) };
+    let wanted = task.needed || !task.captures.is_empty();
+    if wanted {
+        if task.incoming.is_empty() {
+            task.incoming.resize(node.outs.len(), None);
+        }
+        let slot = &mut task.incoming[nr as usize];
+        *slot = Some(match slot.take() {
+            None => g,
+            Some(old) => {
+                let alone = old.handles() == 1 && Arc::strong_count(old.storage()) == 1;
+                if alone && !grad_enabled() && old.dtype() == g.dtype() && !overlapping(&old) {
+                    intrinsics().add_(&old, &g)?;
+                    old
+                } else {
+                    intrinsics().add(&old, &g)?
+                }
+            }
+        });
+    }
+    if counted {
+        task.waiting -= 1;
+    }
+    if task.waiting == 0 && wanted {
+        ready.push(Ready(node.clone()));
+    }
+    Ok(())
+}
+
+fn overlapping(t: &Tensor) -> bool {
+    !layout::is_non_overlapping_and_dense(t.sizes(), t.strides())
+}
+
+/// Hooks on the tensors whose gradient arrives, then `retain_grad`.
+fn before(node: &Arc<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>) -> Result<()> {
+    if node.hooks.lock().is_none() {
+        return Ok(());
+    }
+    let tensor = node.hooks.lock().as_ref().map(|h| h.tensor.clone()).unwrap_or_default();
+    for (_, nr, hook) in tensor {
+        if let Some(g) = &grads[nr as usize]
+            && let Some(new) = hook.call(g)?
+        {
+            grads[nr as usize] = Some(new);
+        }
+    }
+    let retain = node.hooks.lock().as_ref().map(|h| h.retain.clone()).unwrap_or_default();
+    for (nr, target) in retain {
+        if let (Some(t), Some(g)) = (target.upgrade(), &grads[nr as usize]) {
+            let meta = t.meta();
+            let old = meta.lock().grad.clone();
+            let new = match old {
+                None => intrinsics().clone(g)?,
+                Some(old) => intrinsics().add(&old, g)?,
+            };
+            meta.lock().grad = Some(new);
+        }
+    }
+    Ok(())
+}
+
+/// Runs one node with its own hooks.
+fn step(node: &Arc<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>, retain: bool) -> Result<Grads> {
+    let (pre, post) = match &*node.hooks.lock() {
+        None => (Vec::new(), Vec::new()),
+        Some(h) => (h.pre.clone(), h.post.clone()),
+    };
+    for (_, hook) in pre {
+        if let Some(new) = hook.call(grads, None)? {
+            crate::check!(
+                new.len() == grads.len(),
+                Runtime,
+                "hook has returned an incorrect number of values (got {}, but expected {})",
+                new.len(),
+                grads.len()
+            );
+            *grads = new.into_iter().collect();
+        }
+    }
+    let mut out = node.apply(grads)?;
+    if !retain {
+        node.release();
+    }
+    crate::check!(
+        out.len() >= node.next.len() || matches!(node.action, super::node::Action::Accumulate(_)),
+        Runtime,
+        "{} returned an incorrect number of gradients (expected {}, got {})",
+        node.name(),
+        node.next.len(),
+        out.len()
+    );
+    for (_, hook) in post {
+        if let Some(new) = hook.call(&out, Some(grads))? {
+            crate::check!(
+                new.len() == out.len(),
+                Runtime,
+                "hook has returned an incorrect number of values (got {}, but expected {})",
+                new.len(),
+                out.len()
+            );
+            out = new.into_iter().collect();
+        }
+    }
+    Ok(out)
+}
+
+/// Makes a gradient fit what it is the gradient of: shape, complex or real, dtype.
+fn fit(g: Tensor, meta: &OutMeta, name: &str, i: usize) -> Result<Tensor> {
+    let mut g = g;
+    if g.sizes() != meta.sizes.as_slice() {
+        crate::check!(
+            layout::is_expandable(&meta.sizes, g.sizes()),
+            Runtime,
+            "Function {name} returned an invalid gradient at index {i} - got {} but expected shape compatible with {}",
+            layout::fmt(g.sizes()),
+            layout::fmt(&meta.sizes)
+        );
+        g = (intrinsics().sum_to)(&g, &meta.sizes)?;
+    }
+    if g.dtype() != meta.dtype {
+        if g.dtype().is_complex() && !meta.dtype.is_complex() {
+            g = (intrinsics().real)(&g)?;
+        }
+        if g.dtype() != meta.dtype {
+            g = (intrinsics().cast)(&g, meta.dtype)?;
+        }
+    }
+    Ok(g)
+}
+
+#[cold]
+fn name_node(e: Error, node: &Arc<Node>) -> Error {
+    if e.message().starts_with("Function  returned") {
+        return Error::runtime(e.message().replacen("Function  ", &format!("Function {} ", node.name()), 1));
+    }
+    e
+}
+
+#[cold]
+fn check_nan(node: &Arc<Node>, i: usize, g: &Tensor) -> Result<()> {
+    if (intrinsics().has_nan)(g)? {
+        return Err(Error::runtime(format!("Function '{}' returned nan values in its {i}th output.", node.name())));
+    }
+    Ok(())
+}

@@ -1,0 +1,339 @@
+//! The dynamic graph: what is recorded, and the pass that walks it.
+
+mod accumulate;
+mod engine;
+mod mode;
+mod node;
+mod saved;
+mod views;
+mod vjp;
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+
+pub use mode::{
+    GradGuard, InferenceGuard, anomaly_mode, enable_grad, grad_enabled, inference_mode, no_grad, set_anomaly_mode,
+    set_grad_enabled, set_inference_mode,
+};
+pub(crate) use node::{Action, Edges, next_hook_id};
+pub use node::{CustomBackward, Edge, Node, NodeHook, OutMeta, TensorHook};
+pub(crate) use saved::Saved;
+pub use views::Creation;
+pub(crate) use views::{ViewMeta, rebase};
+pub use vjp::Vjp;
+
+use crate::error::{Error, Result};
+use crate::tensor::{Tensor, flag};
+
+/// A tensor's place in the graph. Most tensors have none.
+#[derive(Default)]
+pub(crate) struct AutogradMeta(Mutex<MetaInner>);
+
+#[derive(Default)]
+pub(crate) struct MetaInner {
+    pub requires_grad: bool,
+    pub output_nr: u32,
+    pub grad: Option<Tensor>,
+    pub grad_fn: Option<Arc<Node>>,
+    pub accumulator: Weak<Node>,
+    pub tensor_hooks: Vec<(u64, Arc<dyn TensorHook>)>,
+    pub post_accumulate: Vec<(u64, Arc<dyn TensorHook>)>,
+    pub retains_grad: bool,
+    pub view: Option<Box<ViewMeta>>,
+}
+
+impl AutogradMeta {
+    pub fn lock(&self) -> MutexGuard<'_, MetaInner> {
+        self.0.lock()
+    }
+
+    pub fn recorded(node: Arc<Node>, nr: u32, view: Option<Box<ViewMeta>>) -> AutogradMeta {
+        AutogradMeta(Mutex::new(MetaInner { grad_fn: Some(node), output_nr: nr, view, ..MetaInner::default() }))
+    }
+
+    pub fn viewing(view: ViewMeta) -> AutogradMeta {
+        AutogradMeta(Mutex::new(MetaInner { view: Some(Box::new(view)), ..MetaInner::default() }))
+    }
+}
+
+/// Keeps a hook registered; [`remove`](Self::remove) takes it away (dropping it does not).
+pub struct HookHandle {
+    tensor: crate::tensor::WeakTensor,
+    node: Option<Weak<Node>>,
+    id: u64,
+}
+
+impl HookHandle {
+    pub fn remove(&self) {
+        if let Some(node) = self.node.as_ref().and_then(Weak::upgrade) {
+            node.remove_hook(self.id);
+        } else if let Some(t) = self.tensor.upgrade() {
+            let meta = t.meta();
+            let (a, b) = {
+                let mut inner = meta.lock();
+                let take =
+                    |v: &mut Vec<(u64, Arc<dyn TensorHook>)>, id| v.iter().position(|e| e.0 == id).map(|i| v.remove(i));
+                (take(&mut inner.tensor_hooks, self.id), take(&mut inner.post_accumulate, self.id))
+            };
+            drop((a, b));
+        }
+    }
+}
+
+impl Tensor {
+    /// Whether operations on this tensor are recorded.
+    #[inline]
+    pub fn requires_grad(&self) -> bool {
+        if self.has(flag::GRAD) {
+            return true;
+        }
+        self.has(flag::VIEW) && !self.has(flag::FROZEN) && self.base().is_some_and(|b| b.has(flag::GRAD))
+    }
+
+    /// Made by the user, not by a recorded operation.
+    pub fn is_leaf(&self) -> bool {
+        self.grad_fn().is_none()
+    }
+
+    /// The node that computed this tensor.
+    pub fn grad_fn(&self) -> Option<Arc<Node>> {
+        if self.has(flag::VIEW) {
+            self.refresh_view();
+        }
+        self.meta_opt()?.lock().grad_fn.clone()
+    }
+
+    pub fn output_nr(&self) -> u32 {
+        self.meta_opt().map_or(0, |m| m.lock().output_nr)
+    }
+
+    /// Where this tensor's gradient goes: its node, or a leaf's accumulator.
+    pub fn gradient_edge(&self) -> Option<Edge> {
+        if self.has(flag::VIEW) {
+            self.refresh_view();
+        }
+        if !self.has(flag::GRAD) {
+            return None;
+        }
+        let mut inner = self.meta_opt()?.lock();
+        if let Some(node) = &inner.grad_fn {
+            return Some(Edge { node: node.clone(), nr: inner.output_nr });
+        }
+        if !inner.requires_grad {
+            return None;
+        }
+        let node = match inner.accumulator.upgrade() {
+            Some(node) => node,
+            None => {
+                let node = Node::accumulator(self);
+                inner.accumulator = Arc::downgrade(&node);
+                node
+            }
+        };
+        Some(Edge { node, nr: 0 })
+    }
+
+    /// Sets the leaf's flag, with PyTorch's checks.
+    pub fn set_requires_grad(&self, on: bool) -> Result<()> {
+        if !self.is_leaf() {
+            if on {
+                return Ok(());
+            }
+            return Err(Error::runtime(
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a \
+                 subgraph that doesn't require differentiation use var_no_grad = var.detach().",
+            ));
+        }
+        if on && !self.dtype().is_differentiable() {
+            return Err(Error::runtime("only Tensors of floating point and complex dtype can require gradients"));
+        }
+        if on && self.is_inference() && !inference_mode() {
+            return Err(Error::runtime(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.",
+            ));
+        }
+        self.set_requires_grad_unchecked(on);
+        Ok(())
+    }
+
+    pub(crate) fn set_requires_grad_unchecked(&self, on: bool) {
+        if on || self.meta_opt().is_some() {
+            self.meta().lock().requires_grad = on;
+        }
+        self.set_flag(flag::GRAD, on);
+    }
+
+    /// Makes this tensor output `nr` of `node`.
+    pub fn attach(&self, node: Arc<Node>, nr: u32) {
+        let old = match self.meta_opt() {
+            None => {
+                self.init_meta(AutogradMeta::recorded(node, nr, None));
+                None
+            }
+            Some(meta) => {
+                let mut inner = meta.lock();
+                inner.output_nr = nr;
+                inner.requires_grad = false;
+                inner.grad_fn.replace(node)
+            }
+        };
+        drop(old);
+        self.set_flag(flag::GRAD, true);
+    }
+
+    /// Leaves the graph in place (`detach_`).
+    pub fn detach_(&self) -> Result<()> {
+        if self.is_view() {
+            return Err(Error::runtime(
+                "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for \
+                 training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence \
+                 detach_() cannot be called on these gradients. To fix this error, please refer to the \
+                 Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution.",
+            ));
+        }
+        if let Some(meta) = self.meta_opt() {
+            let old = {
+                let mut inner = meta.lock();
+                inner.requires_grad = false;
+                inner.output_nr = 0;
+                inner.grad_fn.take()
+            };
+            drop(old);
+        }
+        self.set_flag(flag::GRAD, false);
+        Ok(())
+    }
+
+    pub fn grad(&self) -> Option<Tensor> {
+        self.meta_opt()?.lock().grad.clone()
+    }
+
+    /// Replaces `.grad`, with PyTorch's checks.
+    pub fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
+        if let Some(g) = &grad {
+            crate::check!(!g.is(self), Runtime, "can't assign Variable as its own grad");
+            crate::check!(g.dtype() == self.dtype(), Runtime, "assigned grad has data of a different type");
+            crate::check!(g.device() == self.device(), Runtime, "assigned grad has data located on a different device");
+            crate::check!(g.sizes() == self.sizes(), Runtime, "assigned grad has data of a different size");
+        }
+        if grad.is_some() || self.meta_opt().is_some() {
+            let old = std::mem::replace(&mut self.meta().lock().grad, grad);
+            drop(old);
+        }
+        Ok(())
+    }
+
+    /// Keeps `.grad` on a tensor that is not a leaf.
+    pub fn retain_grad(&self) -> Result<()> {
+        crate::check!(self.requires_grad(), Runtime, "can't retain_grad on Tensor that has requires_grad=False");
+        let Some(node) = self.grad_fn() else { return Ok(()) };
+        let nr = {
+            let mut inner = self.meta().lock();
+            if std::mem::replace(&mut inner.retains_grad, true) {
+                return Ok(());
+            }
+            inner.output_nr
+        };
+        node.hooks.lock().get_or_insert_default().retain.push((nr, self.downgrade()));
+        Ok(())
+    }
+
+    pub fn retains_grad(&self) -> bool {
+        self.meta_opt().is_some_and(|m| m.lock().retains_grad)
+    }
+
+    /// Calls `hook` with this tensor's gradient when it is known; it may return another one.
+    pub fn register_hook(&self, hook: Arc<dyn TensorHook>) -> Result<HookHandle> {
+        crate::check!(
+            self.requires_grad(),
+            Runtime,
+            "cannot register a hook on a tensor that doesn't require gradient"
+        );
+        let id = next_hook_id();
+        let node = self.grad_fn();
+        match &node {
+            Some(node) => {
+                let nr = self.output_nr();
+                node.hooks.lock().get_or_insert_default().tensor.push((id, nr, hook));
+            }
+            None => self.meta().lock().tensor_hooks.push((id, hook)),
+        }
+        Ok(HookHandle { tensor: self.downgrade(), node: node.as_ref().map(Arc::downgrade), id })
+    }
+
+    /// Calls `hook` with this leaf after its `.grad` was updated.
+    pub fn register_post_accumulate_grad_hook(&self, hook: Arc<dyn TensorHook>) -> Result<HookHandle> {
+        crate::check!(
+            self.requires_grad(),
+            Runtime,
+            "cannot register a hook on a tensor that doesn't require gradient"
+        );
+        crate::check!(self.is_leaf(), Runtime, "post accumulate grad hooks cannot be registered on non-leaf tensors");
+        let id = next_hook_id();
+        self.meta().lock().post_accumulate.push((id, hook));
+        Ok(HookHandle { tensor: self.downgrade(), node: None, id })
+    }
+
+    /// Visits every hook object that this tensor alone keeps alive (for a front end's garbage collector).
+    pub fn visit_hooks(&self, visit: &mut dyn FnMut(&Arc<dyn TensorHook>)) {
+        if let Some(meta) = self.meta_opt()
+            && let Some(inner) = meta.0.try_lock()
+        {
+            inner.tensor_hooks.iter().chain(&inner.post_accumulate).for_each(|(_, h)| visit(h));
+        }
+    }
+
+    /// Drops all hooks of this leaf (for a front end's garbage collector).
+    pub fn clear_hooks(&self) {
+        if let Some(meta) = self.meta_opt() {
+            let old = {
+                let mut inner = meta.lock();
+                (std::mem::take(&mut inner.tensor_hooks), std::mem::take(&mut inner.post_accumulate))
+            };
+            drop(old);
+        }
+    }
+}
+
+/// `torch.autograd.backward`: gradients of `tensors`, accumulated into leaves (or into `inputs` only).
+pub fn backward(
+    tensors: &[Tensor],
+    grads: &[Option<Tensor>],
+    retain_graph: bool,
+    create_graph: bool,
+    inputs: Option<&[Tensor]>,
+) -> Result<()> {
+    engine::run(tensors, grads, retain_graph, create_graph, inputs, true).map(|_| ())
+}
+
+/// `torch.autograd.grad`: gradients of `outputs` for `inputs`; `None` where an input was not used.
+pub fn grad(
+    outputs: &[Tensor],
+    grads: &[Option<Tensor>],
+    inputs: &[Tensor],
+    retain_graph: bool,
+    create_graph: bool,
+    allow_unused: bool,
+) -> Result<Vec<Option<Tensor>>> {
+    let got = engine::run(outputs, grads, retain_graph, create_graph, Some(inputs), false)?;
+    if !allow_unused && got.iter().any(Option::is_none) {
+        return Err(Error::runtime(
+            "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this \
+             is the desired behavior.",
+        ));
+    }
+    Ok(got)
+}
+
+/// An operation that passes gradients through unchanged, for `y` computed from `x` outside the boundary.
+pub fn pass_through(name: &'static str, x: &Tensor, y: &Tensor) {
+    if grad_enabled()
+        && let Some(edge) = x.gradient_edge()
+    {
+        let node =
+            Node::new(Action::Identity(name), SmallVec::from_iter([Some(edge)]), SmallVec::from_iter([OutMeta::of(y)]));
+        y.attach(node, 0);
+    }
+}

@@ -1,0 +1,340 @@
+//! A node of the graph: one recorded operation. One allocation each.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use super::saved::Saved;
+use crate::device::Device;
+use crate::dtype::DType;
+use crate::error::Result;
+use crate::layout::Dims;
+use crate::op::{Grads, OpDef, Params};
+use crate::tensor::{Tensor, WeakTensor};
+use crate::view::ViewOp;
+
+/// What one output of a node looks like: incoming gradients are made to fit it.
+#[derive(Clone, Debug)]
+pub struct OutMeta {
+    pub sizes: Dims,
+    pub dtype: DType,
+    pub device: Device,
+}
+
+impl OutMeta {
+    pub fn of(t: &Tensor) -> OutMeta {
+        OutMeta { sizes: Dims::from_slice(t.sizes()), dtype: t.dtype(), device: t.device() }
+    }
+}
+
+/// Where a gradient goes: output `nr` of `node`.
+#[derive(Clone)]
+pub struct Edge {
+    pub node: Arc<Node>,
+    pub nr: u32,
+}
+
+pub(crate) type Edges = SmallVec<[Option<Edge>; 2]>;
+
+/// A backward pass written by a user (`autograd.Function`, or a Rust type).
+pub trait CustomBackward: Send + Sync {
+    fn name(&self) -> String;
+    /// One gradient per output (`None` where nothing flowed) to one per input.
+    fn backward(&self, grads: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>>;
+    /// Frees what was saved after a pass that does not retain the graph.
+    fn release(&self) {}
+    fn as_any(&self) -> &dyn Any;
+}
+
+pub(crate) enum Action {
+    Op {
+        op: &'static OpDef,
+        params: Params,
+        saved: Mutex<SmallVec<[Saved; 2]>>,
+    },
+    /// Adds into a leaf's `.grad`.
+    Accumulate(WeakTensor),
+    View {
+        op: ViewOp,
+    },
+    /// An in-place write to a view: `inner` acts on the viewed part of the base's gradient.
+    CopySlices {
+        ops: SmallVec<[ViewOp; 1]>,
+        inner: Arc<Node>,
+    },
+    /// Passes gradients through under another name (`clone`, `to`, type changes).
+    Identity(&'static str),
+    Custom(Box<dyn CustomBackward>),
+}
+
+/// A callable that sees (and may replace) the gradient of one tensor.
+pub trait TensorHook: Send + Sync {
+    fn call(&self, grad: &Tensor) -> Result<Option<Tensor>>;
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// A callable around a whole node.
+pub trait NodeHook: Send + Sync {
+    /// Before: gets the incoming gradients. After: gets the outgoing (`grad_inputs`) and the incoming ones.
+    fn call(&self, first: &[Option<Tensor>], second: Option<&[Option<Tensor>]>) -> Result<Option<Vec<Option<Tensor>>>>;
+    fn as_any(&self) -> &dyn Any;
+}
+
+#[derive(Default)]
+pub(crate) struct NodeHooks {
+    pub tensor: Vec<(u64, u32, Arc<dyn TensorHook>)>,
+    pub pre: Vec<(u64, Arc<dyn NodeHook>)>,
+    pub post: Vec<(u64, Arc<dyn NodeHook>)>,
+    pub retain: Vec<(u32, WeakTensor)>,
+}
+
+/// One step of the backward graph.
+pub struct Node {
+    pub(crate) action: Action,
+    pub(crate) next: Edges,
+    pub(crate) outs: SmallVec<[OutMeta; 1]>,
+    pub(crate) seq: u64,
+    pub(crate) hooks: Mutex<Option<Box<NodeHooks>>>,
+    front: AtomicPtr<c_void>,
+}
+
+static HOOK_IDS: AtomicU64 = AtomicU64::new(1);
+
+pub(crate) fn next_hook_id() -> u64 {
+    HOOK_IDS.fetch_add(1, Relaxed)
+}
+
+/// Sequence numbers are handed out to threads in blocks, so that taking one costs no atomic operation.
+pub(crate) fn next_seq() -> u64 {
+    const BLOCK: u64 = 1024;
+    static BLOCKS: AtomicU64 = AtomicU64::new(0);
+    thread_local! {
+        static NEXT: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    }
+    NEXT.with(|c| {
+        let (mut next, mut end) = c.get();
+        if next == end {
+            next = BLOCKS.fetch_add(BLOCK, Relaxed);
+            end = next + BLOCK;
+        }
+        c.set((next + 1, end));
+        next
+    })
+}
+
+impl Node {
+    pub(crate) fn new(action: Action, next: Edges, outs: SmallVec<[OutMeta; 1]>) -> Arc<Node> {
+        Arc::new(Node {
+            action,
+            next,
+            outs,
+            seq: next_seq(),
+            hooks: Mutex::new(None),
+            front: AtomicPtr::new(std::ptr::null_mut()),
+        })
+    }
+
+    pub(crate) fn accumulator(leaf: &Tensor) -> Arc<Node> {
+        Arc::new(Node {
+            action: Action::Accumulate(leaf.downgrade()),
+            next: Edges::new(),
+            outs: SmallVec::from_iter([OutMeta::of(leaf)]),
+            seq: u64::MAX,
+            hooks: Mutex::new(None),
+            front: AtomicPtr::new(std::ptr::null_mut()),
+        })
+    }
+
+    /// A node around a user's backward pass; `outputs` are given their place in the graph by [`Tensor::attach`].
+    pub fn custom(backward: Box<dyn CustomBackward>, inputs: &[Option<&Tensor>], outputs: &[&Tensor]) -> Arc<Node> {
+        let next = inputs.iter().map(|x| x.and_then(|x| x.gradient_edge())).collect();
+        Node::new(Action::Custom(backward), next, outputs.iter().map(|t| OutMeta::of(t)).collect())
+    }
+
+    /// PyTorch's name of the node: `MulBackward0`, `AccumulateGrad`, ...
+    pub fn name(&self) -> String {
+        match &self.action {
+            Action::Op { op, .. } => op.node_name(),
+            Action::Accumulate(_) => "AccumulateGrad".into(),
+            Action::View { op } => view_name(op).into(),
+            Action::CopySlices { .. } => "CopySlices".into(),
+            Action::Identity(name) => (*name).into(),
+            Action::Custom(c) => c.name(),
+        }
+    }
+
+    /// Where gradients go next, one place per input.
+    pub fn next(&self) -> &[Option<Edge>] {
+        &self.next
+    }
+
+    pub fn sequence_nr(&self) -> u64 {
+        self.seq
+    }
+
+    pub fn outputs(&self) -> &[OutMeta] {
+        &self.outs
+    }
+
+    /// The leaf of an accumulating node.
+    pub fn variable(&self) -> Option<Tensor> {
+        match &self.action {
+            Action::Accumulate(t) => t.upgrade(),
+            _ => None,
+        }
+    }
+
+    pub fn custom_backward(&self) -> Option<&dyn CustomBackward> {
+        match &self.action {
+            Action::Custom(c) => Some(&**c),
+            _ => None,
+        }
+    }
+
+    /// The saved tensors of a recorded operation, in order.
+    pub fn saved(self: &Arc<Node>) -> Result<Vec<Tensor>> {
+        match &self.action {
+            Action::Op { saved, .. } => {
+                let saved = saved.lock();
+                saved.iter().filter(|s| s.is_some()).map(|s| s.unpack(self)).collect()
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    pub fn add_pre_hook(&self, hook: Arc<dyn NodeHook>) -> u64 {
+        let id = next_hook_id();
+        self.hooks.lock().get_or_insert_default().pre.push((id, hook));
+        id
+    }
+
+    pub fn add_post_hook(&self, hook: Arc<dyn NodeHook>) -> u64 {
+        let id = next_hook_id();
+        self.hooks.lock().get_or_insert_default().post.push((id, hook));
+        id
+    }
+
+    pub fn remove_hook(&self, id: u64) {
+        let mut guard = self.hooks.lock();
+        let dropped = guard.as_mut().map(|h| {
+            let split = |v: &mut Vec<(u64, Arc<dyn NodeHook>)>| v.iter().position(|e| e.0 == id).map(|i| v.remove(i).1);
+            let tensor = h.tensor.iter().position(|e| e.0 == id).map(|i| h.tensor.remove(i).2);
+            (split(&mut h.pre), split(&mut h.post), tensor)
+        });
+        drop(guard);
+        drop(dropped);
+    }
+
+    /// Frees what the node keeps for the backward pass.
+    pub(crate) fn release(&self) {
+        match &self.action {
+            Action::Op { saved, .. } => {
+                let mut guard = saved.lock();
+                let old: SmallVec<[Saved; 2]> = guard.iter_mut().map(Saved::release).collect();
+                drop(guard);
+                drop(old);
+            }
+            Action::Custom(c) => c.release(),
+            Action::CopySlices { inner, .. } => inner.release(),
+            _ => {}
+        }
+    }
+
+    /// The front end's object for this node (not owned), or null.
+    pub fn front(&self) -> *mut c_void {
+        self.front.load(Relaxed)
+    }
+
+    pub fn set_front(&self, object: *mut c_void) {
+        self.front.store(object, Relaxed);
+    }
+
+    pub(crate) fn apply(self: &Arc<Node>, grads: &[Option<Tensor>]) -> Result<Grads> {
+        match &self.action {
+            Action::Op { op, params, .. } => super::vjp::apply(self, op, params, grads),
+            Action::Accumulate(leaf) => {
+                if let (Some(leaf), Some(Some(g))) = (leaf.upgrade(), grads.first()) {
+                    super::accumulate::accumulate(&leaf, g)?;
+                }
+                Ok(Grads::new())
+            }
+            Action::View { op } => match &grads[0] {
+                Some(g) => Ok(SmallVec::from_iter([Some(super::views::backward(op, g, &self.input_meta(0))?)])),
+                None => Ok(SmallVec::from_iter([None])),
+            },
+            Action::CopySlices { ops, inner } => super::views::copy_slices(ops, inner, grads),
+            Action::Identity(_) => Ok(grads.iter().cloned().collect()),
+            Action::Custom(c) => Ok(c.backward(grads)?.into_iter().collect()),
+        }
+    }
+
+    /// What input `i` looks like. Meaningful where it requires a gradient.
+    pub(crate) fn input_meta(&self, i: usize) -> OutMeta {
+        match &self.next[i] {
+            Some(e) => e.node.outs[e.nr as usize].clone(),
+            None => self.outs[0].clone(),
+        }
+    }
+}
+
+fn view_name(op: &ViewOp) -> &'static str {
+    match op {
+        ViewOp::View(_) => "ViewBackward0",
+        ViewOp::Permute(_) => "PermuteBackward0",
+        ViewOp::Expand(_) => "ExpandBackward0",
+        ViewOp::Slice { .. } => "SliceBackward0",
+        ViewOp::Select { .. } => "SelectBackward0",
+        ViewOp::Unsqueeze(_) => "UnsqueezeBackward0",
+        ViewOp::Squeeze(_) => "SqueezeBackward1",
+        ViewOp::Diagonal { .. } => "DiagonalBackward0",
+        ViewOp::Unfold { .. } => "UnfoldBackward0",
+        ViewOp::AsStrided { .. } => "AsStridedBackward0",
+        ViewOp::Dtype(_) => "ViewBackward1",
+        ViewOp::AsReal => "ViewAsRealBackward0",
+        ViewOp::AsComplex => "ViewAsComplexBackward0",
+        ViewOp::Part(0) => "RealBackward0",
+        ViewOp::Part(_) => "ImagBackward0",
+        ViewOp::Alias => "AliasBackward0",
+    }
+}
+
+thread_local! {
+    /// Nodes waiting to be dropped: a long graph must not drop itself by recursion.
+    static DROPPING: RefCell<Option<Vec<(Edges, SmallVec<[Saved; 2]>)>>> = const { RefCell::new(None) };
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let next = std::mem::take(&mut self.next);
+        let saved = match &mut self.action {
+            Action::Op { saved, .. } => std::mem::take(saved.get_mut()),
+            _ => SmallVec::new(),
+        };
+        let nested = DROPPING.try_with(|d| match &mut *d.borrow_mut() {
+            Some(queue) => {
+                queue.push((next, saved));
+                None
+            }
+            slot => {
+                *slot = Some(Vec::new());
+                Some((next, saved))
+            }
+        });
+        if let Ok(Some(mine)) = nested {
+            drop(mine);
+            loop {
+                let more = DROPPING.with(|d| d.borrow_mut().as_mut().and_then(Vec::pop));
+                match more {
+                    Some(item) => drop(item),
+                    None => break,
+                }
+            }
+            DROPPING.with(|d| *d.borrow_mut() = None);
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! The one boundary that every operation crosses.
+
+use smallvec::SmallVec;
+
+use crate::autograd::{self, Action, AutogradMeta, Creation, Edges, Node, OutMeta, Saved, ViewMeta};
+use crate::device::backend;
+use crate::dtype::can_cast;
+use crate::error::{Error, Result};
+use crate::intrinsics::intrinsics;
+use crate::layout::{self, Dims};
+use crate::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params};
+use crate::tensor::{Tensor, flag};
+use crate::view::ViewOp;
+
+/// Work above which a front end may let other threads run meanwhile, in bytes touched.
+const LONG_BYTES: i64 = 256 << 10;
+
+/// Set by a front end: runs a long kernel with its global lock released.
+static UNLOCKED: std::sync::OnceLock<fn(&mut (dyn FnMut() + Send))> = std::sync::OnceLock::new();
+
+/// Installs the front end's way to release its global lock around a kernel.
+pub fn set_unlock(f: fn(&mut (dyn FnMut() + Send))) {
+    let _ = UNLOCKED.set(f);
+}
+
+/// Runs an operation: shapes, kernel, record.
+pub fn call(op: &'static OpDef, x: Inputs, p: Params) -> Result<Outs> {
+    match op.kind {
+        Kind::Kernel { infer, .. } => {
+            let metas = infer(x, &p)?;
+            let mut outs = Outs::new();
+            for m in &metas {
+                outs.push(allocate(m)?);
+            }
+            execute(op, x, &outs, &p)?;
+            if wants_record(op, x) {
+                let node = record(op, x, &outs, p, false)?;
+                for (i, y) in outs.iter().enumerate() {
+                    if op.diff_outputs >> i & 1 != 0 && y.dtype().is_differentiable() {
+                        y.attach(node.clone(), i as u32);
+                    }
+                }
+            }
+            Ok(outs)
+        }
+        Kind::View(make) => {
+            let base = x[0].ok_or_else(|| absent(op))?;
+            let view_op = make(base, &p)?;
+            Ok(Outs::from_iter([view(&view_op, base)?]))
+        }
+        Kind::Composite(f) => f(x, &p),
+    }
+}
+
+/// [`call`] for operations with one result.
+#[inline]
+pub fn call1(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> {
+    call(op, x, p).map(|mut outs| outs.swap_remove(0))
+}
+
+#[cold]
+fn absent(op: &OpDef) -> Error {
+    Error::type_error(format!("{}(): a required tensor argument is None", op.name))
+}
+
+#[inline]
+fn allocate(m: &Meta) -> Result<Tensor> {
+    match &m.strides {
+        None => Tensor::empty(&m.sizes, m.dtype, m.device),
+        Some(s) => Tensor::empty_strided(&m.sizes, s, m.dtype, m.device),
+    }
+}
+
+/// Runs the kernel; on the meta device there is nothing to do.
+fn execute(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: &Params) -> Result<()> {
+    let Kind::Kernel { run, .. } = op.kind else { return Err(absent(op)) };
+    let device = outs.first().map_or(crate::Device::CPU, Tensor::device);
+    if device.is_meta() {
+        return Ok(());
+    }
+    for t in x.iter().flatten() {
+        if t.device() != device && !(t.ndim() == 0 && t.device().is_cpu()) {
+            return Err(mixed_devices(device, t.device()));
+        }
+    }
+    let backend = backend(device)?;
+    if let Some(unlocked) = UNLOCKED.get() {
+        let bytes: i64 = x.iter().flatten().copied().chain(outs).map(|t| t.numel() * t.dtype().size() as i64).sum();
+        if bytes > LONG_BYTES {
+            // Other threads may change a tensor's layout meanwhile: the kernel works on handles of its own.
+            let own: SmallVec<[Option<Tensor>; 4]> = x.iter().map(|t| t.map(Tensor::detach)).collect();
+            let own_outs: SmallVec<[Tensor; 2]> = outs.iter().map(Tensor::detach).collect();
+            let refs: SmallVec<[Option<&Tensor>; 4]> = own.iter().map(Option::as_ref).collect();
+            let mut result = Ok(());
+            unlocked(&mut || result = run(backend, &refs, &own_outs, p));
+            return result;
+        }
+    }
+    run(backend, x, outs, p)
+}
+
+#[cold]
+fn mixed_devices(a: crate::Device, b: crate::Device) -> Error {
+    Error::runtime(format!(
+        "Expected all tensors to be on the same device, but found at least two devices, {a} and {b}!"
+    ))
+}
+
+#[inline]
+fn wants_record(op: &OpDef, x: Inputs) -> bool {
+    !matches!(op.diff, Diff::Never) && autograd::grad_enabled() && x.iter().flatten().any(|t| t.requires_grad())
+}
+
+/// Makes the node, saving exactly what the row declares.
+fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bool) -> Result<std::sync::Arc<Node>> {
+    let next: Edges = x.iter().map(|t| t.and_then(Tensor::gradient_edge)).collect();
+    let mut saved: SmallVec<[Saved; 2]> = SmallVec::new();
+    for (i, t) in x.iter().enumerate().take(16) {
+        if op.saves.inputs >> i & 1 != 0 {
+            saved.push(match t {
+                None => Saved::Absent,
+                // About to be overwritten: keep the old values.
+                Some(t) if inplace && i == 0 => Saved::input(&autograd::no_grad(|| intrinsics().clone(&t.detach()))?),
+                Some(t) => saved_input(t)?,
+            });
+        }
+    }
+    // Slots of optional inputs past the end of the call.
+    for i in x.len()..16 {
+        if op.saves.inputs >> i & 1 != 0 {
+            saved.push(Saved::Absent);
+        }
+    }
+    if !inplace {
+        push_outputs(op, outs, &mut saved);
+    }
+    let metas = outs.iter().map(OutMeta::of).collect();
+    Ok(Node::new(Action::Op { op, params: p, saved: parking_lot::Mutex::new(saved) }, next, metas))
+}
+
+fn push_outputs(op: &OpDef, outs: &[Tensor], saved: &mut SmallVec<[Saved; 2]>) {
+    for (i, t) in outs.iter().enumerate() {
+        if op.saves.outputs >> i & 1 != 0 {
+            saved.push(Saved::output(t, i as u32));
+        }
+    }
+}
+
+#[inline]
+fn saved_input(t: &Tensor) -> Result<Saved> {
+    if t.is_inference() {
+        return Err(Error::runtime(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in \
+             computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use \
+             it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.",
+        ));
+    }
+    Ok(Saved::input(t))
+}
+
+/// Makes a view: no kernel, a structured description kept with the result.
+pub fn view(op: &ViewOp, x: &Tensor) -> Result<Tensor> {
+    let y = x.view_raw(op)?;
+    if autograd::inference_mode() {
+        return Ok(y);
+    }
+    if x.is_inference() {
+        y.set_flag(flag::INFERENCE, true);
+        return Ok(y);
+    }
+    let recording = autograd::grad_enabled();
+    let mut creation = if recording { Creation::Default } else { Creation::NoGrad };
+    let (base, mut ops) = match x.meta_opt().and_then(|m| m.lock().view.as_ref().map(|v| (**v).clone())) {
+        Some(v) => {
+            if v.creation != Creation::Default {
+                creation = v.creation;
+            }
+            (v.base, v.ops)
+        }
+        None => (x.clone(), SmallVec::new()),
+    };
+    ops.push(op.clone());
+    let meta = ViewMeta { base, ops, version: y.version(), creation };
+    let differentiable = y.dtype().is_differentiable() && x.dtype().is_differentiable();
+    match x.gradient_edge() {
+        Some(edge) if recording && differentiable => {
+            let out = SmallVec::from_iter([OutMeta::of(&y)]);
+            let node = Node::new(Action::View { op: op.clone() }, SmallVec::from_iter([Some(edge)]), out);
+            y.init_meta(AutogradMeta::recorded(node, 0, Some(Box::new(meta))));
+            y.set_flag(flag::GRAD | flag::VIEW, true);
+        }
+        _ => {
+            y.init_meta(AutogradMeta::viewing(meta));
+            // Under `no_grad` the result does not require a gradient, whatever its base does.
+            let frozen = !recording || !differentiable;
+            y.set_flag(if frozen { flag::VIEW | flag::FROZEN } else { flag::VIEW }, true);
+        }
+    }
+    Ok(y)
+}
+
+/// Refuses writes that autograd could not follow, with PyTorch's words.
+pub fn check_inplace(t: &Tensor) -> Result<()> {
+    if t.is_inference() && !autograd::inference_mode() {
+        return Err(Error::runtime(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal \
+             tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.",
+        ));
+    }
+    if !autograd::grad_enabled() {
+        return Ok(());
+    }
+    if t.is_view() {
+        let view = t.meta_opt().and_then(|m| m.lock().view.clone());
+        if let Some(v) = view {
+            let base_leaf = v.base.has(flag::GRAD) && v.base.is_leaf();
+            if t.requires_grad() || v.base.requires_grad() {
+                match v.creation {
+                    Creation::Default | Creation::Inference => {}
+                    Creation::MultiOutput => {
+                        return Err(Error::runtime(format!(
+                            "Output {} of {} is a view and is being modified inplace. This view is the output of a function \
+                             that returns multiple views. Such functions do not allow the output views to be modified \
+                             inplace. You should replace the inplace operation by an out-of-place one.",
+                            t.output_nr(),
+                            t.grad_fn().map_or("the function".into(), |n| n.name())
+                        )));
+                    }
+                    Creation::NoGrad => {
+                        return Err(Error::runtime(
+                            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. \
+                             Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your \
+                             code by moving both the view and the inplace either both inside the no_grad block (if you \
+                             don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).",
+                        ));
+                    }
+                    Creation::Custom => {
+                        return Err(Error::runtime(format!(
+                            "Output {} of {} is a view and is being modified inplace. This view was created inside a custom \
+                             Function (or because an input was returned as-is) and the autograd logic to handle \
+                             view+inplace would override the custom backward associated with the custom Function, leading \
+                             to incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of \
+                             the custom Function.",
+                            t.output_nr(),
+                            t.grad_fn().map_or("the function".into(), |n| n.name())
+                        )));
+                    }
+                }
+                if base_leaf {
+                    return Err(Error::runtime(
+                        "a view of a leaf Variable that requires grad is being used in an in-place operation.",
+                    ));
+                }
+            }
+        }
+    }
+    if t.has(flag::GRAD) && t.is_leaf() {
+        return Err(Error::runtime("a leaf Variable that requires grad is being used in an in-place operation."));
+    }
+    Ok(())
+}
+
+/// Runs an operation with its result written into the first input (`x.op_(...)`): the same kernel, the same record.
+pub fn call_inplace(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> {
+    let target = x[0].ok_or_else(|| absent(op))?;
+    check_inplace(target)?;
+    match op.kind {
+        Kind::Kernel { infer, .. } => {
+            let metas = infer(x, &p)?;
+            let m = &metas[0];
+            if m.sizes.as_slice() != target.sizes() {
+                return Err(wrong_output_shape(target, &m.sizes));
+            }
+            check_result_type(m, target)?;
+            check_written(target)?;
+            // The record is made first: it must keep the old values where the gradient needs them.
+            let node =
+                if wants_record(op, x) { Some(record(op, x, &[target.detach()], p.clone(), true)?) } else { None };
+            if m.dtype == target.dtype() && metas.len() == 1 && is_safe_inplace(op, x, target) {
+                execute(op, x, std::slice::from_ref(target), &p)?;
+            } else {
+                let mut outs = Outs::new();
+                for m in &metas {
+                    outs.push(allocate(m)?);
+                }
+                execute(op, x, &outs, &p)?;
+                copy_into(&outs[0], target)?;
+            }
+            target.bump_version();
+            if let Some(node) = node {
+                if let Action::Op { saved, .. } = &node.action {
+                    push_outputs(op, std::slice::from_ref(target), &mut saved.lock());
+                }
+                autograd::rebase(target, node, 0);
+            }
+        }
+        Kind::Composite(f) => {
+            let y = f(x, &p)?.swap_remove(0);
+            if y.sizes() != target.sizes() {
+                return Err(wrong_output_shape(target, y.sizes()));
+            }
+            check_result_type(&Meta::like(&y), target)?;
+            (intrinsics().copy_)(target, &y)?;
+        }
+        Kind::View(_) => return Err(Error::runtime(format!("{}_ is not an elementwise write", op.name))),
+    }
+    Ok(target.clone())
+}
+
+/// Elementwise kernels may read and write the same elements; anything else, and operands that overlap otherwise, goes
+/// through a temporary.
+fn is_safe_inplace(op: &OpDef, x: Inputs, target: &Tensor) -> bool {
+    op.surfaces & crate::op::surface::INPLACE != 0
+        && x.iter().flatten().skip(1).all(|t| {
+            !std::sync::Arc::ptr_eq(t.storage(), target.storage())
+                || (t.strides() == target.strides() && t.offset() == target.offset() && t.sizes() == target.sizes())
+        })
+}
+
+fn copy_into(from: &Tensor, to: &Tensor) -> Result<()> {
+    if to.device().is_meta() {
+        return Ok(());
+    }
+    backend(to.device())?.copy(from.raw(), to.raw())
+}
+
+fn check_written(t: &Tensor) -> Result<()> {
+    crate::check!(
+        !layout::has_internal_overlap(t.sizes(), t.strides()),
+        Runtime,
+        "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please \
+         clone() the tensor before performing the operation."
+    );
+    Ok(())
+}
+
+#[cold]
+fn wrong_output_shape(t: &Tensor, sizes: &[i64]) -> Error {
+    Error::runtime(format!(
+        "output with shape {} doesn't match the broadcast shape {}",
+        layout::fmt(t.sizes()),
+        layout::fmt(sizes)
+    ))
+}
+
+fn check_result_type(m: &Meta, target: &Tensor) -> Result<()> {
+    crate::check!(
+        can_cast(m.dtype, target.dtype()),
+        Runtime,
+        "result type {} can't be cast to the desired output type {}",
+        m.dtype.scalar_name(),
+        target.dtype().scalar_name()
+    );
+    Ok(())
+}
+
+/// Runs an operation with its results written into given tensors (`out=`), which are resized where they do not fit.
+pub fn call_out(op: &'static OpDef, x: Inputs, p: Params, outs: &[Tensor]) -> Result<()> {
+    if autograd::grad_enabled() && x.iter().flatten().copied().chain(outs).any(Tensor::requires_grad) {
+        return Err(Error::runtime(format!(
+            "{}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments \
+             requires grad.",
+            op.name
+        )));
+    }
+    let results = match op.kind {
+        Kind::Kernel { infer, .. } => {
+            let metas = infer(x, &p)?;
+            for (m, out) in metas.iter().zip(outs) {
+                check_result_type(m, out)?;
+                check_device(m.device, out)?;
+                resize_output(out, &m.sizes, m.strides.as_deref())?;
+                check_written(out)?;
+            }
+            let direct = metas.len() == outs.len()
+                && metas.iter().zip(outs).all(|(m, out)| {
+                    m.dtype == out.dtype()
+                        && x.iter().flatten().all(|t| !std::sync::Arc::ptr_eq(t.storage(), out.storage()))
+                });
+            if direct {
+                execute(op, x, outs, &p)?;
+                outs.iter().for_each(Tensor::bump_version);
+                return Ok(());
+            }
+            let mut results = Outs::new();
+            for m in &metas {
+                results.push(allocate(m)?);
+            }
+            execute(op, x, &results, &p)?;
+            results
+        }
+        _ => call(op, x, p)?,
+    };
+    for (y, out) in results.iter().zip(outs) {
+        check_result_type(&Meta::new(&[], y.dtype(), y.device()), out)?;
+        check_device(y.device(), out)?;
+        resize_output(out, y.sizes(), None)?;
+        check_written(out)?;
+        copy_into(y, out)?;
+        out.bump_version();
+    }
+    Ok(())
+}
+
+fn check_device(device: crate::Device, out: &Tensor) -> Result<()> {
+    crate::check!(
+        out.device() == device,
+        Runtime,
+        "Expected out tensor to have device {device}, but got {} instead",
+        out.device()
+    );
+    Ok(())
+}
+
+/// Gives an `out=` tensor its size; one that holds elements already is resized as in PyTorch (which warns).
+pub fn resize_output(out: &Tensor, sizes: &[i64], strides: Option<&[i64]>) -> Result<()> {
+    if out.sizes() == sizes {
+        return Ok(());
+    }
+    resize(out, sizes)?;
+    if let Some(strides) = strides {
+        let new = crate::view::Layout {
+            sizes: Dims::from_slice(sizes),
+            strides: Dims::from_slice(strides),
+            offset: out.offset(),
+            dtype: out.dtype(),
+        };
+        // SAFETY: dense strides reach no further than the row-major ones that `resize` made room for; front ends call
+        // this under their global lock.
+        unsafe { out.set_layout(new) };
+    }
+    Ok(())
+}
+
+/// `resize_`: row-major sizes over the same storage, grown where it is too small.
+pub fn resize(t: &Tensor, sizes: &[i64]) -> Result<()> {
+    let n = layout::checked_numel(sizes, t.dtype().size())? as i64;
+    let bytes = ((n + t.offset()) as usize).saturating_mul(t.dtype().size());
+    if n > 0 && bytes > t.storage().nbytes() {
+        // SAFETY: front ends call this under their global lock, and no kernel holds this tensor's memory then.
+        unsafe { t.storage().resize(bytes)? };
+    }
+    let new = crate::view::Layout {
+        sizes: Dims::from_slice(sizes),
+        strides: layout::contiguous_strides(sizes),
+        offset: t.offset(),
+        dtype: t.dtype(),
+    };
+    // SAFETY: as above; the storage was made large enough.
+    unsafe { t.set_layout(new) };
+    Ok(())
+}
