@@ -1,10 +1,15 @@
 //! How numbers are computed on a CPU: kernels over raw strided memory. Knows no tensor and no graph.
 
 pub mod drive;
+mod index;
 pub mod isa;
+mod number;
 pub mod parallel;
+#[cfg(test)]
+mod testing;
+mod window;
 
-use flambeau_core::backend::{Backend, Contraction, Elementwise, Indexing, Norms, Random, Reductions, Windows};
+use flambeau_core::backend::{Backend, Contraction, Elementwise, Norms, Random, Reductions};
 
 /// The CPU as a device.
 pub struct Cpu;
@@ -25,8 +30,6 @@ impl Backend for Cpu {
 
 impl Elementwise for Cpu {}
 impl Reductions for Cpu {}
-impl Indexing for Cpu {}
 impl Contraction for Cpu {}
-impl Windows for Cpu {}
 impl Norms for Cpu {}
 impl Random for Cpu {}
