@@ -1,15 +1,19 @@
 //! How numbers are computed on a CPU: kernels over raw strided memory. Knows no tensor and no graph.
 
+mod contraction;
+mod conv;
 pub mod drive;
+mod gemm;
 mod index;
 pub mod isa;
 mod number;
 pub mod parallel;
+mod scratch;
 #[cfg(test)]
 mod testing;
 mod window;
 
-use flambeau_core::backend::{Backend, Contraction, Elementwise, Norms, Random, Reductions};
+use flambeau_core::backend::{Backend, Elementwise, Norms, Random, Reductions};
 
 /// The CPU as a device.
 pub struct Cpu;
@@ -30,6 +34,5 @@ impl Backend for Cpu {
 
 impl Elementwise for Cpu {}
 impl Reductions for Cpu {}
-impl Contraction for Cpu {}
 impl Norms for Cpu {}
 impl Random for Cpu {}
