@@ -6,14 +6,19 @@ pub mod drive;
 mod gemm;
 mod index;
 pub mod isa;
+mod norm;
 mod number;
 pub mod parallel;
+mod reduce;
 mod scratch;
 #[cfg(test)]
+mod test_tensor;
+#[cfg(test)]
 mod testing;
+mod value;
 mod window;
 
-use flambeau_core::backend::{Backend, Elementwise, Norms, Random, Reductions};
+use flambeau_core::backend::{Backend, Elementwise, Random};
 
 /// The CPU as a device.
 pub struct Cpu;
@@ -33,6 +38,4 @@ impl Backend for Cpu {
 }
 
 impl Elementwise for Cpu {}
-impl Reductions for Cpu {}
-impl Norms for Cpu {}
 impl Random for Cpu {}

@@ -1,0 +1,37 @@
+//! Reductions: `sum` to `logsumexp`, variance, `argmax` and its like.
+
+mod arg;
+mod fold;
+mod ops;
+mod plan;
+mod simple;
+#[cfg(test)]
+mod tests;
+mod variance;
+
+pub(crate) use fold::Shared;
+pub(crate) use plan::Plan;
+pub(crate) use variance::var_mean_as;
+
+use crate::Cpu;
+use flambeau_core::Result;
+use flambeau_core::backend::{Raw, ReduceOp, Reductions};
+
+impl Reductions for Cpu {
+    /// Beyond the contract: `Sum` also takes any integer or `bool` input with an `i64` output.
+    fn reduce(&self, op: ReduceOp, p: &[f64], x: Raw, out: Raw) -> Result<()> {
+        simple::reduce(op, p, x, out)
+    }
+
+    fn arg_reduce(&self, largest: bool, x: Raw, out: Raw, dim: usize) -> Result<()> {
+        arg::arg_reduce(largest, x, None, out, dim)
+    }
+
+    fn minmax_dim(&self, largest: bool, x: Raw, values: Raw, indices: Raw, dim: usize) -> Result<()> {
+        arg::arg_reduce(largest, x, Some(values), indices, dim)
+    }
+
+    fn var_mean(&self, x: Raw, var: Raw, mean: Raw, correction: f64) -> Result<()> {
+        variance::var_mean(x, var, mean, correction)
+    }
+}
