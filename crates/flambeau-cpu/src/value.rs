@@ -62,7 +62,15 @@ pub trait FloatValue: Value<A: Float> {}
 impl<T: Value<A: Float>> FloatValue for T {}
 
 /// `f32` and `f64` as accumulators.
-pub trait Float: Num + std::ops::Add<Output = Self> + std::ops::Sub<Output = Self> + std::ops::Mul<Output = Self> + std::ops::Div<Output = Self> + std::ops::Neg<Output = Self> + std::ops::AddAssign {
+pub trait Float:
+    Num
+    + std::ops::Add<Output = Self>
+    + std::ops::Sub<Output = Self>
+    + std::ops::Mul<Output = Self>
+    + std::ops::Div<Output = Self>
+    + std::ops::Neg<Output = Self>
+    + std::ops::AddAssign
+{
     /// The type that long running sums are kept in.
     type Wide: Float;
     fn of(x: f64) -> Self;
@@ -203,18 +211,54 @@ macro_rules! real_dtype {
     ($dtype:expr, $op:expr, $T:ident => $body:expr) => {{
         use flambeau_core::DType;
         match $dtype {
-            DType::U8 | DType::Bool => { type $T = u8; $body }
-            DType::I8 => { type $T = i8; $body }
-            DType::I16 => { type $T = i16; $body }
-            DType::I32 => { type $T = i32; $body }
-            DType::I64 => { type $T = i64; $body }
-            DType::U16 => { type $T = u16; $body }
-            DType::U32 => { type $T = u32; $body }
-            DType::U64 => { type $T = u64; $body }
-            DType::F16 => { type $T = half::f16; $body }
-            DType::BF16 => { type $T = half::bf16; $body }
-            DType::F32 => { type $T = f32; $body }
-            DType::F64 => { type $T = f64; $body }
+            DType::U8 | DType::Bool => {
+                type $T = u8;
+                $body
+            }
+            DType::I8 => {
+                type $T = i8;
+                $body
+            }
+            DType::I16 => {
+                type $T = i16;
+                $body
+            }
+            DType::I32 => {
+                type $T = i32;
+                $body
+            }
+            DType::I64 => {
+                type $T = i64;
+                $body
+            }
+            DType::U16 => {
+                type $T = u16;
+                $body
+            }
+            DType::U32 => {
+                type $T = u32;
+                $body
+            }
+            DType::U64 => {
+                type $T = u64;
+                $body
+            }
+            DType::F16 => {
+                type $T = half::f16;
+                $body
+            }
+            DType::BF16 => {
+                type $T = half::bf16;
+                $body
+            }
+            DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            DType::F64 => {
+                type $T = f64;
+                $body
+            }
             d => Err(flambeau_core::Error::dtype($op, d)),
         }
     }};
@@ -225,10 +269,22 @@ macro_rules! int_dtype {
     ($dtype:expr, $op:expr, $T:ident => $body:expr) => {{
         use flambeau_core::DType;
         match $dtype {
-            DType::U8 | DType::I8 | DType::Bool => { type $T = u8; $body }
-            DType::U16 | DType::I16 => { type $T = u16; $body }
-            DType::U32 | DType::I32 => { type $T = u32; $body }
-            DType::U64 | DType::I64 => { type $T = u64; $body }
+            DType::U8 | DType::I8 | DType::Bool => {
+                type $T = u8;
+                $body
+            }
+            DType::U16 | DType::I16 => {
+                type $T = u16;
+                $body
+            }
+            DType::U32 | DType::I32 => {
+                type $T = u32;
+                $body
+            }
+            DType::U64 | DType::I64 => {
+                type $T = u64;
+                $body
+            }
             d => Err(flambeau_core::Error::dtype($op, d)),
         }
     }};
@@ -239,10 +295,22 @@ macro_rules! float_dtype {
     ($dtype:expr, $op:expr, $T:ident => $body:expr) => {{
         use flambeau_core::DType;
         match $dtype {
-            DType::F16 => { type $T = half::f16; $body }
-            DType::BF16 => { type $T = half::bf16; $body }
-            DType::F32 => { type $T = f32; $body }
-            DType::F64 => { type $T = f64; $body }
+            DType::F16 => {
+                type $T = half::f16;
+                $body
+            }
+            DType::BF16 => {
+                type $T = half::bf16;
+                $body
+            }
+            DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            DType::F64 => {
+                type $T = f64;
+                $body
+            }
             d => Err(flambeau_core::Error::dtype($op, d)),
         }
     }};

@@ -70,7 +70,8 @@ impl<'a, T: FloatValue> Kernel for ForwardKernel<'a, T> {
                 let var = sums::<T::A, 1>(n, |j| {
                     let d = x.get_unchecked(j).up() - mean;
                     [d * d]
-                })[0] / count;
+                })[0]
+                    / count;
                 let rstd = T::A::ONE / (var + a.eps).sqrt();
                 let (x, out) = (&x[..n], &mut out[..n]);
                 match (a.w, a.b) {

@@ -1,8 +1,8 @@
 //! Softmax, its logarithm, and their gradients.
 
 use super::row::{exp_into, largest, put, room, row, same_dtype, sums};
-use crate::isa::{self, Isa, Kernel};
 use crate::Cpu;
+use crate::isa::{self, Isa, Kernel};
 use crate::reduce::{Plan, Shared};
 use crate::value::{Float, FloatValue, Num, Value, float_dtype};
 use flambeau_core::backend::{Elementwise, Raw};

@@ -313,7 +313,8 @@ pub unsafe fn fold<F: Fold, const O: usize>(
             unsafe {
                 let acc = std::slice::from_raw_parts_mut(base.get().add(i * w), w);
                 let range = (i * chunk, n.min((i + 1) * chunk));
-                let args = Args { f, x: input.get().cast_const(), w, cs, red: &plan.red, range, shift, acc, ws: &mut ws };
+                let args =
+                    Args { f, x: input.get().cast_const(), w, cs, red: &plan.red, range, shift, acc, ws: &mut ws };
                 isa::call::<FoldKernel<F>>(args);
             }
         }

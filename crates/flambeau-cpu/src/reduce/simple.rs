@@ -108,16 +108,56 @@ fn prod(x: Raw, out: Raw) -> Result<()> {
 macro_rules! by_bits {
     ($dtype:expr, $op:expr, $B:ident, $mask:ident => $body:expr) => {
         match $dtype {
-            DType::U8 | DType::I8 | DType::Bool => { type $B = u8; let $mask = u8::MAX; $body }
-            DType::U16 | DType::I16 => { type $B = u16; let $mask = u16::MAX; $body }
-            DType::F16 | DType::BF16 => { type $B = u16; let $mask = u16::MAX >> 1; $body }
-            DType::U32 | DType::I32 => { type $B = u32; let $mask = u32::MAX; $body }
-            DType::F32 => { type $B = u32; let $mask = u32::MAX >> 1; $body }
-            DType::C32 => { type $B = u32; let $mask = 0x7fff_7fff; $body }
-            DType::U64 | DType::I64 => { type $B = u64; let $mask = u64::MAX; $body }
-            DType::F64 => { type $B = u64; let $mask = u64::MAX >> 1; $body }
-            DType::C64 => { type $B = u64; let $mask = 0x7fff_ffff_7fff_ffff; $body }
-            DType::C128 => { type $B = [u64; 2]; let $mask = [u64::MAX >> 1; 2]; $body }
+            DType::U8 | DType::I8 | DType::Bool => {
+                type $B = u8;
+                let $mask = u8::MAX;
+                $body
+            }
+            DType::U16 | DType::I16 => {
+                type $B = u16;
+                let $mask = u16::MAX;
+                $body
+            }
+            DType::F16 | DType::BF16 => {
+                type $B = u16;
+                let $mask = u16::MAX >> 1;
+                $body
+            }
+            DType::U32 | DType::I32 => {
+                type $B = u32;
+                let $mask = u32::MAX;
+                $body
+            }
+            DType::F32 => {
+                type $B = u32;
+                let $mask = u32::MAX >> 1;
+                $body
+            }
+            DType::C32 => {
+                type $B = u32;
+                let $mask = 0x7fff_7fff;
+                $body
+            }
+            DType::U64 | DType::I64 => {
+                type $B = u64;
+                let $mask = u64::MAX;
+                $body
+            }
+            DType::F64 => {
+                type $B = u64;
+                let $mask = u64::MAX >> 1;
+                $body
+            }
+            DType::C64 => {
+                type $B = u64;
+                let $mask = 0x7fff_ffff_7fff_ffff;
+                $body
+            }
+            DType::C128 => {
+                type $B = [u64; 2];
+                let $mask = [u64::MAX >> 1; 2];
+                $body
+            }
             d => Err(Error::dtype($op, d)),
         }
     };

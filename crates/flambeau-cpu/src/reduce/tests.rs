@@ -99,7 +99,8 @@ fn every_reduction_on_random_layouts() {
                 }
                 want = if dtype == Bool { reference(if op == Prod { All } else { Any }, p, &v) } else { w as f64 };
             }
-            let scale = v.iter().map(|x| x.abs()).filter(|x| !x.is_nan()).sum::<f64>() / if op == Mean { v.len().max(1) as f64 } else { 1.0 };
+            let scale = v.iter().map(|x| x.abs()).filter(|x| !x.is_nan()).sum::<f64>()
+                / if op == Mean { v.len().max(1) as f64 } else { 1.0 };
             let scale = if op == Prod { 4.0 * want } else { scale };
             assert_close(out_dtype, out.get(&i), want, scale, &(op, p, &sizes, &x.strides, &out.sizes, &i));
         }
