@@ -15,13 +15,15 @@ pub trait Num: Copy + Send + Sync + PartialOrd + Default + 'static {
     fn is_nan(self) -> bool;
     /// `self > o`, or `self` is NaN while `o` is not.
     #[inline(always)]
+    #[allow(clippy::neg_cmp_op_on_partial_ord)]
     fn beats(self, o: Self) -> bool {
-        !(self <= o) & (o == o)
+        !(self <= o) & !o.is_nan()
     }
     /// `self < o`, or `self` is NaN while `o` is not.
     #[inline(always)]
+    #[allow(clippy::neg_cmp_op_on_partial_ord)]
     fn undercuts(self, o: Self) -> bool {
-        !(self >= o) & (o == o)
+        !(self >= o) & !o.is_nan()
     }
 }
 
@@ -103,7 +105,7 @@ macro_rules! float_num {
             }
             #[inline(always)]
             fn is_nan(self) -> bool {
-                self != self
+                $t::is_nan(self)
             }
         }
         impl Value for $t {
@@ -179,7 +181,7 @@ impl Value for bf16 {
     fn down(a: f32) -> bf16 {
         let b = a.to_bits();
         let rounded = (b.wrapping_add(0x7fff + ((b >> 16) & 1)) >> 16) as u16;
-        bf16::from_bits(if a != a { 0x7fc0 } else { rounded })
+        bf16::from_bits(if a.is_nan() { 0x7fc0 } else { rounded })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::row::{same_dtype, vector};
 use crate::parallel::par_range;
 use crate::reduce::Shared;
-use crate::value::{Float, Num, Value, float_dtype};
+use crate::value::{Num, Value, float_dtype};
 use flambeau_core::backend::{Elementwise, Raw};
 use flambeau_core::{DType, Error, Result, Scalar};
 

@@ -93,7 +93,7 @@ pub fn exp_into<I: Isa, T: FloatValue>(xs: &[T], m: T::A, out: &mut [T::A]) -> T
 /// # Safety
 /// The elements must be readable while the result lives.
 #[inline(always)]
-pub unsafe fn row<'a, T: Value>(x: *const T, n: usize, stride: isize, buffer: &'a mut Vec<T>) -> &'a [T] {
+pub unsafe fn row<T: Value>(x: *const T, n: usize, stride: isize, buffer: &mut Vec<T>) -> &[T] {
     // SAFETY: the caller's promise.
     unsafe {
         if stride == 1 {
@@ -110,7 +110,7 @@ pub unsafe fn row<'a, T: Value>(x: *const T, n: usize, stride: isize, buffer: &'
 /// # Safety
 /// The elements must be writable and not otherwise used while the result lives.
 #[inline(always)]
-pub unsafe fn room<'a, T: Value>(out: *mut T, n: usize, stride: isize, buffer: &'a mut Vec<T>) -> &'a mut [T] {
+pub unsafe fn room<T: Value>(out: *mut T, n: usize, stride: isize, buffer: &mut Vec<T>) -> &mut [T] {
     // SAFETY: the caller's promise.
     unsafe {
         if stride == 1 {
@@ -136,7 +136,7 @@ pub unsafe fn put<T: Value>(out: *mut T, stride: isize, buffer: &[T]) {
 }
 
 /// A vector of any float type as accumulators, borrowed if it is that already.
-pub fn vector<A: Float + Value>(x: Raw) -> Result<Cow<'_, [A]>> {
+pub fn vector<A: Float + Value>(x: Raw<'_>) -> Result<Cow<'_, [A]>> {
     let n = x.numel();
     if std::mem::size_of::<A>() == x.dtype.size() && matches!(x.dtype, DType::F32 | DType::F64) && x.is_contiguous() {
         // SAFETY: `A` is `f32` or `f64`, and so is the view, of the same size.

@@ -4,7 +4,7 @@ use super::row::{exp_into, largest, put, room, row, same_dtype, sums};
 use crate::Cpu;
 use crate::isa::{self, Isa, Kernel};
 use crate::reduce::{Plan, Shared};
-use crate::value::{Float, FloatValue, Num, Value, float_dtype};
+use crate::value::{Float, FloatValue, Num, float_dtype};
 use flambeau_core::backend::{Elementwise, Raw};
 use flambeau_core::{Error, Result};
 use std::marker::PhantomData;
