@@ -1,6 +1,7 @@
 """Losses."""
 
 from .. import functional as F
+from .distance import PairwiseDistance
 from .linear_cross_entropy import LinearCrossEntropyLoss, LinearCrossEntropyOptions
 from .losses_base import _Loss, _WeightedLoss
 
@@ -337,7 +338,7 @@ class TripletMarginWithDistanceLoss(_Loss):
             raise ValueError(
                 f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead"
             )
-        self.distance_function = distance_function if distance_function is not None else _euclidean
+        self.distance_function = distance_function if distance_function is not None else PairwiseDistance()
         self.margin = margin
         self.swap = swap
 
@@ -347,10 +348,6 @@ class TripletMarginWithDistanceLoss(_Loss):
             anchor, positive, negative, distance_function=self.distance_function, margin=self.margin,
             swap=self.swap, reduction=self.reduction,
         )  # fmt: skip
-
-
-def _euclidean(x1, x2):
-    return F.pairwise_distance(x1, x2)
 
 
 class CTCLoss(_Loss):

@@ -52,6 +52,10 @@ class CrossMapLRN2d(Module):
         total = square[:, :c]
         for shift in range(1, 2 * reach + 1):
             total = total + square[:, shift : shift + c]
+        if c > reach + 1:
+            # Lua Torch's running sum never lets go of the first channel, and so do those who follow it.
+            first = square[:, reach : reach + 1].expand(-1, c - reach - 1, -1, -1)
+            total = flambeau.cat([total[:, : reach + 1], total[:, reach + 1 :] + first], 1)
         return input * (self.k + total * (self.alpha / self.size)).pow(-self.beta)
 
     def extra_repr(self):
@@ -103,7 +107,10 @@ class LayerNorm(Module):
 
     def extra_repr(self):
         """The arguments."""
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class GroupNorm(Module):
@@ -151,7 +158,7 @@ class GroupNorm(Module):
 
     def extra_repr(self):
         """The arguments."""
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, bias={self.bias is not None}"
 
 
 class RMSNorm(Module):
