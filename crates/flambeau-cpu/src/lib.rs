@@ -2,10 +2,14 @@
 
 mod contraction;
 mod conv;
+pub mod convert;
 pub mod drive;
+mod elementwise;
+pub mod float8;
 mod gemm;
 mod index;
 pub mod isa;
+pub mod math;
 mod norm;
 mod number;
 pub mod parallel;
@@ -18,7 +22,7 @@ mod testing;
 mod value;
 mod window;
 
-use flambeau_core::backend::{Backend, Elementwise, Random};
+use flambeau_core::backend::{Backend, Random};
 
 /// The CPU as a device.
 pub struct Cpu;
@@ -37,5 +41,4 @@ impl Backend for Cpu {
     }
 }
 
-impl Elementwise for Cpu {}
 impl Random for Cpu {}
