@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use flambeau_core::DType;
-use flambeau_core::backend::{Backend, Contraction, ConvParams, Raw};
+use flambeau_core::backend::{Attention, Backend, Contraction, ConvParams, Raw};
 use flambeau_cpu::Cpu;
 
 /// A dense tensor of floats that look random.
@@ -84,6 +84,20 @@ fn conv(name: &str, x: &[i64], w: &[i64], s: i64, pad: i64, dil: i64, groups: i6
     }
 }
 
+fn attention(name: &str, b: i64, l: i64, e: i64) {
+    let [q, k, v, o, g, a, c, d] = [(); 8].map(|_| Dense::new(DType::F32, &[b, l, e]));
+    let lse = Dense::new(DType::F32, &[b, l]);
+    let p = Attention { scale: (e as f64).powf(-0.5), causal: true };
+    let flops = 2.0 * (b * l * l * e) as f64;
+    bench(&format!("{name}_fwd"), flops, || {
+        Cpu.attention(q.raw(), k.raw(), v.raw(), None, o.raw(), lse.raw(), &p).unwrap();
+    });
+    bench(&format!("{name}_bwd"), 2.5 * flops, || {
+        let grads = [a.raw(), c.raw(), d.raw()];
+        Cpu.attention_backward(g.raw(), q.raw(), k.raw(), v.raw(), None, o.raw(), lse.raw(), grads, &p).unwrap();
+    });
+}
+
 fn main() {
     Cpu.set_num_threads(std::env::args().nth(2).and_then(|t| t.parse().ok()).unwrap_or(1));
     for n in [8, 16, 64, 256, 512, 1024, 2048] {
@@ -132,4 +146,6 @@ fn main() {
     conv("conv1d_dilated_64_4096_b4", &[4, 64, 4096], &[128, 64, 2], 1, 0, 64, 1, true);
     // The transposed convolution's forward pass is the gradient for the input.
     conv("conv_transpose_64_32_b8", &[8, 32, 32, 32], &[64, 32, 4, 4], 2, 1, 1, 1, true);
+    attention("sdpa_b4_h12_t512_d64", 48, 512, 64);
+    attention("sdpa_b4_h6_t256_d64", 24, 256, 64);
 }

@@ -1,9 +1,9 @@
 //! The family of products.
 
 use flambeau_core::Result;
-use flambeau_core::backend::{Contraction, ConvParams, Raw};
+use flambeau_core::backend::{Attention, Contraction, ConvParams, Raw};
 
-use crate::{Cpu, conv, gemm};
+use crate::{Cpu, attention, conv, gemm};
 
 impl Contraction for Cpu {
     fn gemm(&self, alpha: f64, a: Raw, b: Raw, beta: f64, out: Raw) -> Result<()> {
@@ -24,5 +24,24 @@ impl Contraction for Cpu {
 
     fn conv_weight(&self, g: Raw, x: Raw, gw: Raw, p: &ConvParams) -> Result<()> {
         conv::conv_weight(g, x, gw, p)
+    }
+
+    fn attention(&self, q: Raw, k: Raw, v: Raw, mask: Option<Raw>, out: Raw, lse: Raw, p: &Attention) -> Result<()> {
+        attention::forward(q, k, v, mask, out, lse, p)
+    }
+
+    fn attention_backward(
+        &self,
+        g: Raw,
+        q: Raw,
+        k: Raw,
+        v: Raw,
+        mask: Option<Raw>,
+        out: Raw,
+        lse: Raw,
+        grads: [Raw; 3],
+        p: &Attention,
+    ) -> Result<()> {
+        attention::backward(g, [q, k, v], mask, out, lse, grads, p)
     }
 }

@@ -1,5 +1,6 @@
 //! How numbers are computed on a CPU: kernels over raw strided memory. Knows no tensor and no graph.
 
+mod attention;
 mod contraction;
 mod conv;
 pub mod convert;
