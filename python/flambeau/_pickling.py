@@ -103,10 +103,10 @@ def _tensor_parts(tensor):
         return _stand_in("torch._utils", "_rebuild_sparse_tensor"), (tensor.layout, data)
 
     metadata = {}
-    if dtype.is_complex and tensor.is_conj():
-        metadata["conj"] = True
-    if tensor.is_neg():
-        metadata["neg"] = True
+    for flag in ("conj", "neg"):
+        is_set = getattr(tensor, "is_" + flag, None)
+        if is_set is not None and is_set():
+            metadata[flag] = True
     storage = tensor.untyped_storage()
     layout = (tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.requires_grad, OrderedDict())
     if name in STORAGE_NAMES:
