@@ -183,7 +183,7 @@ class ArchiveReader:
 
         Args:
             name: the record's name.
-            check: compare the CRC-32 sum.
+            check: compare the CRC-32 sum, if there is one.
         """
         try:
             offset, packed, size, method, crc, flags = self.entries[f"{self.name}/{name}"]
@@ -207,7 +207,7 @@ class ArchiveReader:
             _fail(f"reading file {name}: unsupported method")
         if len(data) != size:
             _fail(f"reading file {name}: decompression failed or archive is corrupted")
-        if check and zlib.crc32(data) != crc:
+        if check and crc and zlib.crc32(data) != crc:
             _fail(f"reading file {name}: CRC-32 check failed")
         return data
 

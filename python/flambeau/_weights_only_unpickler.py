@@ -143,6 +143,15 @@ def _error(message):
     return UnpicklingError(message)
 
 
+def _current_name(module, name):
+    """Module and name in Python 3 of a global; protocol 2 writes those of Python 2."""
+    if module == "collections" or module.startswith("torch"):
+        return module, name
+    from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+
+    return NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+
+
 _INT32, _UINT32, _UINT16, _FLOAT64 = Struct("<i"), Struct("<I"), Struct("<H"), Struct(">d")
 _MARK = object()
 
@@ -221,11 +230,7 @@ class Unpickler:
     # Instructions.
 
     def find_global(self):
-        module, name = self.line(), self.line()
-        if module not in ("collections",) and not module.startswith("torch"):
-            from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
-
-            module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+        module, name = _current_name(self.line(), self.line())
         path = f"{module}.{name}"
         if module in BLOCKED_MODULES:
             raise _error(f"Trying to load unsupported GLOBAL {path} whose module {module} is blocked.")
@@ -406,4 +411,5 @@ def names_in(data):
     """The full names that a pickle refers to, without loading it."""
     from pickletools import genops
 
-    return {arg.replace(" ", ".") for op, arg, _ in genops(data) if op.name == "GLOBAL"}
+    globals_ = [arg.split(" ", 1) for op, arg, _ in genops(data) if op.name == "GLOBAL"]
+    return {".".join(_current_name(module, name)) for module, name in globals_}

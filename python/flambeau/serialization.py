@@ -398,7 +398,7 @@ def _load_zip(buffer, options):
         untyped, size = loaded[key]
         return _utils.LoadedStorage(untyped, kind.dtype, min(numel, size // kind.dtype.itemsize))
 
-    data = bytes(archive.record("data.pkl", check=_compute_crc32))
+    data = bytes(archive.record("data.pkl", check=True))
     return _unpickle(data, 0, options, persistent_load)[0]
 
 

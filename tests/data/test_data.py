@@ -93,8 +93,10 @@ def test_stream_longer_than_announced_warns():
 
     loader = data.DataLoader(Liar(5), batch_size=None)
     assert len(loader) == 2
+    items = iter(loader)
+    assert [next(items), next(items)] == [0, 1]
     with pytest.warns(UserWarning, match="but 3 samples have been fetched"):
-        list(loader)
+        next(items)
 
 
 def test_collation_of_all_kinds():
