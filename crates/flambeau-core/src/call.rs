@@ -117,8 +117,10 @@ fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bo
     let mut saved: SmallVec<[Saved; 2]> = SmallVec::new();
     for (i, t) in x.iter().enumerate().take(16) {
         if op.saves.inputs >> i & 1 != 0 {
+            let unused = op.saves.cross && i < 2 && next[1 - i].is_none();
             saved.push(match t {
                 None => Saved::Absent,
+                Some(_) if unused => Saved::Absent,
                 // About to be overwritten: keep the old values.
                 Some(t) if inplace && i == 0 => Saved::input(&autograd::no_grad(|| intrinsics().clone(&t.detach()))?),
                 Some(t) => saved_input(t)?,

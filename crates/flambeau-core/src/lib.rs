@@ -25,5 +25,5 @@ pub use device::{Device, DeviceKind};
 pub use dtype::{DType, promote};
 pub use error::{Error, ErrorKind, Result};
 pub use random::Generator;
-pub use scalar::Scalar;
+pub use scalar::{Scalar, default_dtype, set_default_dtype};
 pub use tensor::{Tensor, WeakTensor};

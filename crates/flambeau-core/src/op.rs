@@ -131,6 +131,8 @@ pub enum Diff {
 pub struct Saves {
     pub inputs: u16,
     pub outputs: u16,
+    /// Of two factors: keep one only if the other one's gradient is wanted.
+    pub cross: bool,
 }
 
 /// Bits for [`OpDef::surfaces`]: where the operation appears.

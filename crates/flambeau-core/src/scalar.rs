@@ -74,3 +74,18 @@ macro_rules! from {
     )*};
 }
 from!(bool => Bool as bool, i32 => Int as i64, i64 => Int as i64, usize => Int as i64, f32 => Float as f64, f64 => Float as f64);
+
+static DEFAULT: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(DType::F32 as u8);
+
+/// The type that host floats become (`torch.get_default_dtype`).
+#[inline]
+pub fn default_dtype() -> DType {
+    DType::ALL[DEFAULT.load(std::sync::atomic::Ordering::Relaxed) as usize]
+}
+
+/// Sets the type that host floats become. Only floating point types.
+pub fn set_default_dtype(dtype: DType) -> crate::Result<()> {
+    crate::check!(dtype.is_float(), Type, "only floating-point types are supported as the default type");
+    DEFAULT.store(dtype as u8, std::sync::atomic::Ordering::Relaxed);
+    Ok(())
+}

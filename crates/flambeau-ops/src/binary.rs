@@ -1,0 +1,375 @@
+//! Elementwise operations of two tensors.
+
+use flambeau_core::autograd::Vjp;
+use flambeau_core::backend::{Backend, BinaryOp};
+use flambeau_core::dtype::Category;
+use flambeau_core::op::{Diff, Grads, Inputs, Kind, Metas, OpDef, Params, ParamsExt, Samples, surface};
+use flambeau_core::{DType, Error, Result, Scalar, Tensor, call1, default_dtype, params};
+
+use crate::copy::conj;
+use crate::operand::*;
+use crate::unary::{self, log, neg, pow_number};
+
+/// Runs a kernel whose operands have the output's dtype (or, for a `bool` output, their common one).
+fn run(b: &dyn Backend, op: BinaryOp, x: Inputs, o: &[Tensor], p: &[f64]) -> Result<()> {
+    let (a, c, out) = (arg(x, 0)?, arg(x, 1)?, &o[0]);
+    let compute = if out.dtype() == DType::Bool { result_type_of(a, c)? } else { out.dtype() };
+    let (a, c) = (Operand::new(a, compute, out.sizes())?, Operand::new(c, compute, out.sizes())?);
+    b.binary(op, p, a.raw(out.sizes()), c.raw(out.sizes()), out.raw())
+}
+
+/// For gradient rows: the output's dtype, whatever it is.
+pub(crate) fn run_as(b: &dyn Backend, op: BinaryOp, x: Inputs, o: &[Tensor], p: &[f64]) -> Result<()> {
+    let out = &o[0];
+    let a = Operand::new(arg(x, 0)?, out.dtype(), out.sizes())?;
+    let c = Operand::new(arg(x, 1)?, out.dtype(), out.sizes())?;
+    b.binary(op, p, a.raw(out.sizes()), c.raw(out.sizes()), out.raw())
+}
+
+/// Shape and dtype rules.
+mod infer {
+    use super::*;
+
+    fn with(x: Inputs, f: impl Fn(DType) -> Result<DType>) -> Result<Metas> {
+        let (a, b) = (arg(x, 0)?, arg(x, 1)?);
+        let dtype = f(result_type_of(a, b)?)?;
+        Ok(Metas::from_iter([broadcast_meta(&[a, b], dtype)?]))
+    }
+
+    pub fn same(x: Inputs, _: &Params) -> Result<Metas> {
+        with(x, Ok)
+    }
+
+    /// With `alpha` checked against the result.
+    pub fn alpha(x: Inputs, p: &Params) -> Result<Metas> {
+        with(x, |d| {
+            if let Some(alpha) = p.opt_scalar(0) {
+                check_alpha(d, alpha)?;
+            }
+            Ok(d)
+        })
+    }
+
+    pub fn minus(x: Inputs, p: &Params) -> Result<Metas> {
+        if arg(x, 0)?.dtype() == DType::Bool && arg(x, 1)?.dtype() == DType::Bool {
+            return Err(Error::runtime(
+                "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` \
+                 operator instead.",
+            ));
+        }
+        if arg(x, 0)?.dtype() == DType::Bool || arg(x, 1)?.dtype() == DType::Bool {
+            let other = if arg(x, 0)?.dtype() == DType::Bool { arg(x, 1)? } else { arg(x, 0)? };
+            if other.dtype() == DType::Bool || !other.is_wrapped() && other.dtype() == DType::Bool {
+                return Err(Error::runtime("Subtraction, the `-` operator, with a bool tensor is not supported."));
+            }
+        }
+        alpha(x, p)
+    }
+
+    /// Integers become the default float type.
+    pub fn float(x: Inputs, _: &Params) -> Result<Metas> {
+        with(x, |d| Ok(if d.is_differentiable() { d } else { default_dtype() }))
+    }
+
+    pub fn truth(x: Inputs, _: &Params) -> Result<Metas> {
+        with(x, Ok).map(|mut m| {
+            m[0].dtype = DType::Bool;
+            m
+        })
+    }
+
+    pub fn ordered(x: Inputs, p: &Params) -> Result<Metas> {
+        with(x, |d| {
+            if d.is_complex() {
+                return Err(Error::not_implemented("comparison is not supported for complex dtypes"));
+            }
+            Ok(d)
+        })?;
+        truth(x, p)
+    }
+
+    pub fn integer(x: Inputs, _: &Params) -> Result<Metas> {
+        with(x, |d| if d.is_int() || d == DType::Bool { Ok(d) } else { Err(Error::dtype("bitwise", d)) })
+    }
+}
+
+fn samples(s: &mut Samples, low: f64, high: f64, grad: u16) {
+    let shapes: [(&[i64], &[i64]); 6] =
+        [(&[], &[]), (&[3], &[3]), (&[2, 3], &[3]), (&[2, 1], &[1, 3]), (&[2, 3], &[]), (&[0], &[0])];
+    for (a, b) in shapes {
+        let (a, b) = (s.uniform(a, low, high), s.uniform(b, low, high));
+        s.push(vec![Some(a), Some(b)], Params::new(), grad);
+    }
+    let (a, b) = (s.uniform(&[3, 2], low, high), s.uniform(&[2, 3], low, high));
+    let b = crate::view::transpose(&b, 0, 1).expect("rank 2");
+    s.push(vec![Some(a), Some(b)], Params::new(), grad);
+}
+
+macro_rules! binary {
+    ($list:ident, $trait:ident: $($name:ident: $rule:ident => $kernel:ident, $saves:expr, $diff:expr, $range:expr, $on:expr, $alias:expr, $doc:literal;)*) => {
+        $(
+            pub mod $name {
+                #[allow(unused_imports)]
+                use super::*;
+                pub static OP: OpDef = OpDef {
+                    name: stringify!($name),
+                    sig: concat!(stringify!($name), "(Tensor input, Tensor|Scalar other, *, Tensor? out=None) -> Tensor"),
+                    doc: $doc,
+                    aliases: &$alias,
+                    surfaces: $on,
+                    kind: Kind::Kernel { infer: infer::$rule, run: |b, x, o, _| run(b, BinaryOp::$kernel, x, o, &[]) },
+                    diff: $diff,
+                    saves: $saves,
+                    samples: Some(|s| samples(s, $range.0, $range.1, if matches!($diff, Diff::Never) { 0 } else { 3 })),
+                    ..BASE
+                };
+            }
+            #[doc = $doc]
+            pub fn $name(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+                call1(&$name::OP, &[Some(a), Some(b)], Params::new())
+            }
+        )*
+        pub static $list: &[&OpDef] = &[$(&$name::OP),*];
+        /// Methods of the rows in this file.
+        pub trait $trait {
+            $(#[doc = $doc] fn $name(&self, other: &Tensor) -> Result<Tensor>;)*
+        }
+        impl $trait for Tensor {
+            $(fn $name(&self, other: &Tensor) -> Result<Tensor> { $name(self, other) })*
+        }
+    };
+}
+
+const fn vjp(f: fn(&Vjp) -> Result<Grads>) -> Diff {
+    Diff::Vjp(f)
+}
+
+const ANY: (f64, f64) = (-3.0, 3.0);
+const POS: (f64, f64) = (0.2, 3.0);
+const NO: [&str; 0] = [];
+const YY: flambeau_core::op::Saves = flambeau_core::op::Saves { inputs: 3, outputs: 1, cross: false };
+
+/// The gradient where `mask` holds, half of it where the operands are equal.
+fn masked(c: &Vjp, mask: Result<Tensor>) -> Result<Tensor> {
+    let equal = eq(&c.x(0)?, &c.x(1)?)?;
+    let g = crate::ternary::where_(&equal, &mul_scalar(c.g(), 0.5)?, c.g())?;
+    mul(&g, &mask?)
+}
+
+fn zero_grad(c: &Vjp, i: usize) -> Result<Tensor> {
+    crate::create::zeros(&c.meta(i).sizes, c.meta(i).dtype, c.meta(i).device)
+}
+
+binary! { PAIRS, BinaryOps:
+    mul: same => Mul, CROSS, vjp(|c| grads!(c; 0 => mul(c.g(), &conj(&c.x(1)?)?), 1 => mul(c.g(), &conj(&c.x(0)?)?))), ANY, FMI, ["multiply"], "The product, element by element.";
+    true_div: float => Div, XX, vjp(|c| grads!(c; 0 => div(c.g(), &conj(&c.x(1)?)?), 1 => { let (x, y) = (c.x(0)?, c.x(1)?); mul(&neg(c.g())?, &conj(&div(&div(&x, &y)?, &y)?)?) })), POS, INTERNAL | surface::INPLACE, NO, "The quotient, element by element.";
+    div_trunc: same => DivTrunc, NONE, vjp(|c| grads!(c; 0 => zero_grad(c, 0), 1 => zero_grad(c, 1))), POS, INTERNAL | surface::INPLACE, NO, "The quotient rounded toward zero.";
+    floor_divide: same => DivFloor, NONE, vjp(|c| grads!(c; 0 => zero_grad(c, 0), 1 => zero_grad(c, 1))), POS, FMI, NO, "The quotient rounded down.";
+    remainder: same => Remainder, XX, vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => neg(&mul(c.g(), &floor_divide(&c.x(0)?, &c.x(1)?)?)?))), POS, FMI, NO, "Python's modulus: the result has the divisor's sign.";
+    fmod: same => Fmod, XX, vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => neg(&mul(c.g(), &div_trunc(&c.x(0)?, &c.x(1)?)?)?))), POS, FMI, NO, "C's modulus: the result has the dividend's sign.";
+    pow_tensor: same => Pow, YY, vjp(|c| grads!(c; 0 => pow_base(c), 1 => pow_exponent(c))), POS, INTERNAL | surface::INPLACE, NO, "Each element to the power of the other's.";
+    atan2: float => Atan2, XX, vjp(|c| { let (a, b) = (c.x(0)?, c.x(1)?); let n = add(&mul(&a, &a)?, &mul(&b, &b)?)?; let g = div(c.g(), &n)?;
+        grads!(c; 0 => mul(&g, &b), 1 => neg(&mul(&g, &a)?)) }), POS, FMI, ["arctan2"], "The angle of the point (other, input), in radians.";
+    hypot: same => Hypot, YY, vjp(|c| { let y = c.y(0)?; grads!(c; 0 => mul(c.g(), &div(&c.x(0)?, &y)?), 1 => mul(c.g(), &div(&c.x(1)?, &y)?)) }), POS, FMI, NO, "The hypotenuse of a right triangle with these legs.";
+    copysign: float => Copysign, XX, vjp(|c| grads!(c; 0 => { let (a, b) = (c.x(0)?, c.x(1)?); mul(c.g(), &mul(&unary::sgn(&a)?, &copysign(&Tensor::wrapped(1.0.into())?, &b)?)?) }, 1 => zero_grad(c, 1))), POS, FMI, NO, "The magnitude of one with the sign of the other.";
+    nextafter: same => Nextafter, NONE, Diff::Never, ANY, FMI, NO, "The next representable number towards the other.";
+    maximum: same => Maximum, XX, vjp(|c| grads!(c; 0 => masked(c, ge(&c.x(0)?, &c.x(1)?)), 1 => masked(c, le(&c.x(0)?, &c.x(1)?)))), ANY, FM, NO, "The larger of two elements; NaN if either is.";
+    minimum: same => Minimum, XX, vjp(|c| grads!(c; 0 => masked(c, le(&c.x(0)?, &c.x(1)?)), 1 => masked(c, ge(&c.x(0)?, &c.x(1)?)))), ANY, FM, NO, "The smaller of two elements; NaN if either is.";
+    fmax: same => Fmax, XX, vjp(|c| grads!(c; 0 => mul(c.g(), &logical_or(&ge(&c.x(0)?, &c.x(1)?)?, &unary::isnan(&c.x(1)?)?)?), 1 => mul(c.g(), &unary::logical_not(&logical_or(&ge(&c.x(0)?, &c.x(1)?)?, &unary::isnan(&c.x(1)?)?)?)?))), ANY, FM, NO, "The larger of two elements, ignoring a NaN.";
+    fmin: same => Fmin, XX, vjp(|c| grads!(c; 0 => mul(c.g(), &logical_or(&le(&c.x(0)?, &c.x(1)?)?, &unary::isnan(&c.x(1)?)?)?), 1 => mul(c.g(), &unary::logical_not(&logical_or(&le(&c.x(0)?, &c.x(1)?)?, &unary::isnan(&c.x(1)?)?)?)?))), ANY, FM, NO, "The smaller of two elements, ignoring a NaN.";
+    eq: truth => Eq, NONE, Diff::Never, ANY, FMI, NO, "Whether the elements are equal.";
+    ne: truth => Ne, NONE, Diff::Never, ANY, FMI, ["not_equal"], "Whether the elements differ.";
+    lt: ordered => Lt, NONE, Diff::Never, ANY, FMI, ["less"], "Whether each element is less than the other's.";
+    le: ordered => Le, NONE, Diff::Never, ANY, FMI, ["less_equal"], "Whether each element is at most the other's.";
+    gt: ordered => Gt, NONE, Diff::Never, ANY, FMI, ["greater"], "Whether each element is greater than the other's.";
+    ge: ordered => Ge, NONE, Diff::Never, ANY, FMI, ["greater_equal"], "Whether each element is at least the other's.";
+    logical_and: truth => LogicalAnd, NONE, Diff::Never, ANY, FMI, NO, "Whether both elements are not zero.";
+    logical_or: truth => LogicalOr, NONE, Diff::Never, ANY, FMI, NO, "Whether either element is not zero.";
+    logical_xor: truth => LogicalXor, NONE, Diff::Never, ANY, FMI, NO, "Whether exactly one element is not zero.";
+    bitwise_and: integer => BitwiseAnd, NONE, Diff::Never, ANY, FMI, NO, "The bits set in both.";
+    bitwise_or: integer => BitwiseOr, NONE, Diff::Never, ANY, FMI, NO, "The bits set in either.";
+    bitwise_xor: integer => BitwiseXor, NONE, Diff::Never, ANY, FMI, NO, "The bits set in exactly one.";
+    bitwise_left_shift: integer => ShiftLeft, NONE, Diff::Never, ANY, FMI, NO, "Bits moved to higher places.";
+    bitwise_right_shift: integer => ShiftRight, NONE, Diff::Never, ANY, FMI, NO, "Bits moved to lower places.";
+    gcd: integer => Gcd, NONE, Diff::Never, ANY, FMI, NO, "The greatest common divisor.";
+    lcm: integer => Lcm, NONE, Diff::Never, ANY, FMI, NO, "The least common multiple.";
+    logaddexp: same => Logaddexp, YY, vjp(|c| { let y = c.y(0)?; grads!(c; 0 => mul(c.g(), &unary::exp(&sub(&c.x(0)?, &y)?)?), 1 => mul(c.g(), &unary::exp(&sub(&c.x(1)?, &y)?)?)) }), ANY, FM, NO, "log(exp(input) + exp(other)).";
+    logaddexp2: same => Logaddexp2, YY, vjp(|c| { let y = c.y(0)?; grads!(c; 0 => mul(c.g(), &unary::exp2(&sub(&c.x(0)?, &y)?)?), 1 => mul(c.g(), &unary::exp2(&sub(&c.x(1)?, &y)?)?)) }), ANY, FM, NO, "log2(2^input + 2^other).";
+    xlogy: float => Xlogy, XX, vjp(|c| grads!(c; 0 => { let (x, y) = (c.x(0)?, c.x(1)?); let l = log(&y)?; let skip = logical_and(&eq_scalar(&x, 0.0)?, &unary::logical_not(&unary::isnan(&y)?)?)?;
+        mul(c.g(), &crate::ternary::where_(&logical_and(&skip, &le_scalar(&y, 0.0)?)?, &crate::create::zeros_like(&l)?, &l)?) }, 1 => div(&mul(c.g(), &c.x(0)?)?, &c.x(1)?))), POS, FMI, NO, "input * log(other), and 0 where input is 0.";
+    heaviside: same => Heaviside, NONE, Diff::Never, ANY, FMI, NO, "0 below zero, 1 above, `other` at zero.";
+}
+
+/// d/dx x^e = e * x^(e-1), zero where e is zero.
+fn pow_base(c: &Vjp) -> Result<Tensor> {
+    let (x, e) = (c.x(0)?, c.x(1)?);
+    let d = mul(&e, &pow_tensor(&x, &add_scalar(&e, -1.0)?)?)?;
+    let zero = eq_scalar(&e, 0.0)?;
+    let d = crate::ternary::where_(&zero, &crate::create::zeros_like(&d)?, &d)?;
+    mul(c.g(), &conj(&d)?)
+}
+
+/// d/de x^e = x^e * log(x), zero at x = 0 with e >= 0.
+fn pow_exponent(c: &Vjp) -> Result<Tensor> {
+    let (x, e, y) = (c.x(0)?, c.x(1)?, c.y(0)?);
+    let d = mul(&y, &log(&x)?)?;
+    let base_zero = eq_scalar(&x, 0.0)?;
+    let skip = if e.dtype().is_complex() { base_zero } else { logical_and(&base_zero, &ge_scalar(&e, 0.0)?)? };
+    let d = crate::ternary::where_(&skip, &crate::create::zeros_like(&d)?, &d)?;
+    mul(c.g(), &conj(&d)?)
+}
+
+/// `alpha` as a kernel parameter: nothing when it is one.
+fn alpha(p: &Params) -> smallvec::SmallVec<[f64; 1]> {
+    match p.opt_scalar(0) {
+        None | Some(Scalar::Int(1)) => smallvec::SmallVec::new(),
+        Some(s) => smallvec::SmallVec::from_elem(s.to_f64(), 1),
+    }
+}
+
+fn times_alpha(g: &Tensor, p: &Params, sign: f64) -> Result<Tensor> {
+    match (p.opt_scalar(0), sign) {
+        (None | Some(Scalar::Int(1)), 1.0) => Ok(g.clone()),
+        (None | Some(Scalar::Int(1)), _) => neg(g),
+        (Some(Scalar::Complex(re, im)), s) => mul(g, &Tensor::wrapped(Scalar::Complex(s * re, -s * im))?),
+        (Some(a), s) => mul_scalar(g, s * a.to_f64()),
+    }
+}
+
+fn complex_alpha(x: Inputs, p: &Params) -> bool {
+    matches!(p.opt_scalar(0), Some(Scalar::Complex(..))) || x.len() < 2
+}
+
+rows! { MORE:
+    add = OpDef {
+        sig: "add(Tensor input, Tensor|Scalar other, *, Scalar alpha=1, Tensor? out=None) -> Tensor",
+        doc: "The sum `input + alpha * other`, element by element.",
+        surfaces: FMI,
+        kind: Kind::Kernel { infer: infer::alpha, run: |b, x, o, p| {
+            if complex_alpha(x, p) {
+                return Err(Error::not_implemented("add with a complex alpha: multiply first"));
+            }
+            run(b, BinaryOp::Add, x, o, &alpha(p))
+        } },
+        diff: vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => times_alpha(c.g(), c.p, 1.0))),
+        samples: Some(|s| {
+            samples(s, -3.0, 3.0, 3);
+            let (a, b) = (s.normal(&[2, 3]), s.normal(&[3]));
+            s.push(vec![Some(a), Some(b)], params![Scalar::Float(2.5)], 3);
+        }),
+        ..BASE
+    };
+    sub = OpDef {
+        sig: "sub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1, Tensor? out=None) -> Tensor",
+        doc: "The difference `input - alpha * other`, element by element.",
+        aliases: &["subtract"],
+        surfaces: FMI,
+        kind: Kind::Kernel { infer: infer::minus, run: |b, x, o, p| run(b, BinaryOp::Sub, x, o, &alpha(p)) },
+        diff: vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => times_alpha(c.g(), c.p, -1.0))),
+        samples: Some(|s| {
+            samples(s, -3.0, 3.0, 3);
+            let (a, b) = (s.normal(&[2, 3]), s.normal(&[3]));
+            s.push(vec![Some(a), Some(b)], params![Scalar::Float(2.5)], 3);
+        }),
+        ..BASE
+    };
+    rsub = OpDef {
+        sig: "rsub(Tensor input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor",
+        doc: "The difference `other - alpha * input`.",
+        surfaces: F,
+        kind: Kind::Composite(|x, p| flambeau_core::call(&sub::OP, &[opt(x, 1), opt(x, 0)], p.clone())),
+        ..BASE
+    };
+    div = OpDef {
+        sig: "div(Tensor input, Tensor|Scalar other, *, str? rounding_mode=None, Tensor? out=None) -> Tensor",
+        doc: "The quotient, element by element; rounded with `rounding_mode` 'trunc' or 'floor'.",
+        aliases: &["divide"],
+        surfaces: FMI,
+        kind: Kind::Composite(|x, p| match p.first() {
+            None | Some(flambeau_core::op::Value::None) => flambeau_core::call(&true_div::OP, x, Params::new()),
+            _ => match p.str(0) {
+                "trunc" => flambeau_core::call(&div_trunc::OP, x, Params::new()),
+                "floor" => flambeau_core::call(&floor_divide::OP, x, Params::new()),
+                other => Err(Error::runtime(format!(
+                    "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{other}'"
+                ))),
+            },
+        }),
+        samples: Some(|s| samples(s, 0.2, 3.0, 3)),
+        ..BASE
+    };
+    true_divide = OpDef {
+        sig: "true_divide(Tensor input, Tensor|Scalar other, *, Tensor? out=None) -> Tensor",
+        doc: "The quotient, element by element.",
+        surfaces: FMI,
+        kind: Kind::Composite(|x, _| flambeau_core::call(&true_div::OP, x, Params::new())),
+        ..BASE
+    };
+    pow = OpDef {
+        sig: "pow(Tensor|Scalar input, Tensor|Scalar exponent, *, Tensor? out=None) -> Tensor",
+        doc: "Each element to the power of the exponent's.",
+        surfaces: FMI,
+        kind: Kind::Composite(|x, _| Ok([pow(arg(x, 0)?, arg(x, 1)?)?].into_iter().collect())),
+        samples: Some(|s| samples(s, 0.2, 3.0, 3)),
+        ..BASE
+    };
+}
+
+/// `a + b`.
+pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    call1(&add::OP, &[Some(a), Some(b)], Params::new())
+}
+
+/// `a - b`.
+pub fn sub(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    call1(&sub::OP, &[Some(a), Some(b)], Params::new())
+}
+
+/// `a / b`; integers become the default float type.
+pub fn div(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    call1(&true_div::OP, &[Some(a), Some(b)], Params::new())
+}
+
+/// `a` to the power of `b`.
+pub fn pow(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    // One number as the exponent of a float tensor has a kernel of its own.
+    if b.is_wrapped() && a.dtype().is_float() && !a.is_wrapped() && b.dtype().category() <= Category::Float {
+        return pow_scalar(a, b.item()?.to_f64());
+    }
+    let dtype = result_type_of(a, b)?;
+    if dtype.is_int() && b.ndim() == 0 && b.device().is_cpu() && b.dtype().is_int() && b.item()?.to_i64() < 0 {
+        return Err(Error::runtime("Integers to negative integer powers are not allowed."));
+    }
+    call1(&pow_tensor::OP, &[Some(a), Some(b)], Params::new())
+}
+
+/// A float tensor to the power of one number.
+pub fn pow_scalar(a: &Tensor, e: f64) -> Result<Tensor> {
+    if !a.dtype().is_float() {
+        return call1(&pow_tensor::OP, &[Some(a), Some(&Tensor::wrapped(e.into())?)], Params::new());
+    }
+    call1(&pow_number::OP, &[Some(a)], params![e])
+}
+
+macro_rules! with_number {
+    ($($name:ident, $of:ident;)*) => {$(
+        #[doc = concat!("[`", stringify!($of), "`] with one number, which does not widen the tensor's type.")]
+        pub fn $name(a: &Tensor, b: f64) -> Result<Tensor> {
+            $of(a, &Tensor::wrapped(b.into())?)
+        }
+    )*};
+}
+with_number! {
+    add_scalar, add;
+    sub_scalar, sub;
+    mul_scalar, mul;
+    div_scalar, div;
+    eq_scalar, eq;
+    ne_scalar, ne;
+    lt_scalar, lt;
+    le_scalar, le;
+    gt_scalar, gt;
+    ge_scalar, ge;
+}
+
+pub static ROWS: &[&[&OpDef]] = &[PAIRS, MORE];

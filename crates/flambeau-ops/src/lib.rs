@@ -1,0 +1,63 @@
+//! What an operation means: one row per op, a file per family.
+//!
+//! A row is a static [`OpDef`]: signature, documentation, shape rule, kernel or decomposition, what it saves and its
+//! gradient in terms of other rows. Beside each row stands its Rust function. [`registry`] lists all rows; bindings, stubs,
+//! documentation and most tests are derived from it.
+
+#[macro_use]
+mod macros;
+mod operand;
+
+pub mod activation;
+pub mod binary;
+pub mod copy;
+pub mod create;
+pub mod index;
+pub mod indexing;
+pub mod reduce;
+pub mod shape;
+pub mod ternary;
+pub mod unary;
+pub mod view;
+
+use std::sync::{LazyLock, Once};
+
+use flambeau_core::op::OpDef;
+use flambeau_core::{DeviceKind, device, intrinsics};
+
+pub use operand::{result_type, result_type_of};
+
+/// Installs the CPU backend and the operations that the engine needs. Cheap to call again.
+pub fn init() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        device::register_backend(DeviceKind::Cpu, &flambeau_cpu::Cpu);
+        intrinsics::install(copy::intrinsics());
+    });
+}
+
+/// Every row, in an order in which overloads of one public name are tried.
+pub fn registry() -> &'static [&'static OpDef] {
+    static ALL: LazyLock<Vec<&'static OpDef>> = LazyLock::new(|| {
+        let families = [
+            unary::ROWS,
+            activation::ROWS,
+            binary::ROWS,
+            ternary::ROWS,
+            reduce::ROWS,
+            view::ROWS,
+            shape::ROWS,
+            index::ROWS,
+            indexing::ROWS,
+            copy::ROWS,
+            create::ROWS,
+        ];
+        families.iter().flat_map(|f| f.iter()).flat_map(|rows| rows.iter()).copied().collect()
+    });
+    &ALL
+}
+
+/// The row with this engine name.
+pub fn find(name: &str) -> Option<&'static OpDef> {
+    registry().iter().find(|op| op.name == name).copied()
+}

@@ -1,0 +1,214 @@
+//! What every family shares: type promotion, broadcasting of operands, defaults of a row.
+
+use flambeau_core::backend::Raw;
+use flambeau_core::dtype::{Category, promote};
+use flambeau_core::layout::{self, Dims};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, Saves, dense_strides, surface};
+use flambeau_core::{DType, Device, Error, Result, Scalar, Tensor, bail, default_dtype};
+
+pub const NONE: Saves = Saves { inputs: 0, outputs: 0, cross: false };
+pub const X: Saves = Saves { inputs: 1, outputs: 0, cross: false };
+pub const Y: Saves = Saves { inputs: 0, outputs: 1, cross: false };
+/// Both factors, each only if the other one's gradient is wanted.
+pub const CROSS: Saves = Saves { inputs: 3, outputs: 0, cross: true };
+pub const XX: Saves = Saves { inputs: 3, outputs: 0, cross: false };
+
+pub const F: u16 = surface::FUNCTION;
+pub const M: u16 = surface::METHOD;
+pub const FM: u16 = surface::FUNCTION | surface::METHOD;
+pub const FMI: u16 = FM | surface::INPLACE;
+pub const MI: u16 = surface::METHOD | surface::INPLACE;
+pub const NN: u16 = surface::NN;
+pub const INTERNAL: u16 = surface::INTERNAL;
+
+fn undefined(_: Inputs, _: &Params) -> Result<Outs> {
+    Err(Error::runtime("internal error: a row without a meaning was called; please report"))
+}
+
+/// What a row need not say.
+pub const BASE: OpDef = OpDef {
+    name: "",
+    sig: "",
+    doc: "",
+    aliases: &[],
+    surfaces: FM,
+    kind: Kind::Composite(undefined),
+    diff: Diff::Through,
+    saves: NONE,
+    diff_outputs: u16::MAX,
+    decompose: None,
+    samples: None,
+};
+
+/// The tensor argument `i` of a call, which the signature says is there.
+#[inline]
+pub fn arg<'a>(x: &[Option<&'a Tensor>], i: usize) -> Result<&'a Tensor> {
+    match x.get(i) {
+        Some(Some(t)) => Ok(t),
+        _ => Err(Error::type_error(format!("argument {} must be Tensor, not None", i + 1))),
+    }
+}
+
+/// The optional tensor argument `i`.
+#[inline]
+pub fn opt<'a>(x: &[Option<&'a Tensor>], i: usize) -> Option<&'a Tensor> {
+    x.get(i).copied().flatten()
+}
+
+/// The dtype that an operation on these tensors computes in, by PyTorch's rule: tensors with dimensions count before
+/// zero-dimensional ones, those before host numbers, unless a later group has a higher category.
+pub fn result_type(tensors: &[&Tensor]) -> Result<DType> {
+    let mut groups: [Option<DType>; 3] = [None; 3];
+    for t in tensors {
+        let (group, dtype) = if t.is_wrapped() {
+            let d = match t.dtype().category() {
+                Category::Complex => default_dtype().to_complex(),
+                Category::Float => default_dtype(),
+                _ => t.dtype(),
+            };
+            (2, d)
+        } else {
+            ((t.ndim() == 0) as usize, t.dtype())
+        };
+        groups[group] = Some(match groups[group] {
+            None => dtype,
+            Some(d) => join(d, dtype)?,
+        });
+    }
+    let [dims, zero, wrapped] = groups;
+    match combine(dims, combine(zero, wrapped)?)? {
+        Some(d) => Ok(d),
+        None => bail!(Runtime, "result_type: at least one tensor is needed"),
+    }
+}
+
+#[inline]
+pub fn result_type_of(a: &Tensor, b: &Tensor) -> Result<DType> {
+    if a.dtype() == b.dtype() && !a.is_wrapped() && !b.is_wrapped() {
+        return Ok(a.dtype());
+    }
+    result_type(&[a, b])
+}
+
+fn join(a: DType, b: DType) -> Result<DType> {
+    promote(a, b).ok_or_else(|| {
+        if a.is_float8() || b.is_float8() {
+            Error::runtime(format!(
+                "Promotion for Float8 Types is not supported, attempted to promote {} and {}",
+                a.scalar_name(),
+                b.scalar_name()
+            ))
+        } else {
+            Error::runtime(format!(
+                "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {} and {}",
+                a.scalar_name(),
+                b.scalar_name()
+            ))
+        }
+    })
+}
+
+fn combine(higher: Option<DType>, lower: Option<DType>) -> Result<Option<DType>> {
+    let (Some(h), Some(l)) = (higher, lower) else { return Ok(higher.or(lower)) };
+    Ok(Some(match (h.category(), l.category()) {
+        (Category::Complex, _) => h,
+        (Category::Float, Category::Complex) => h.to_complex(),
+        (Category::Float, _) => h,
+        (Category::Bool, _) | (_, Category::Float | Category::Complex) => join(h, l)?,
+        _ => h,
+    }))
+}
+
+/// The device that results live on; a zero-dimensional CPU tensor may join any other device.
+pub fn common_device(tensors: &[&Tensor]) -> Device {
+    tensors
+        .iter()
+        .find(|t| t.ndim() > 0 || !t.device().is_cpu())
+        .or(tensors.first())
+        .map_or(Device::CPU, |t| t.device())
+}
+
+/// Shape, memory order and device of an elementwise result.
+pub fn broadcast_meta(tensors: &[&Tensor], dtype: DType) -> Result<Meta> {
+    let first = tensors[0];
+    let mut sizes = Dims::from_slice(first.sizes());
+    let mut plain = first.is_contiguous();
+    for t in &tensors[1..] {
+        if t.sizes() != sizes.as_slice() {
+            sizes = layout::broadcast(&sizes, t.sizes())?;
+        }
+        plain &= t.is_contiguous();
+    }
+    let strides = if plain {
+        None
+    } else {
+        // The first operand of full size decides the order of memory.
+        tensors
+            .iter()
+            .find(|t| t.sizes() == sizes.as_slice())
+            .filter(|t| !t.is_contiguous())
+            .map(|t| dense_strides(t.sizes(), t.strides()))
+    };
+    Ok(Meta { sizes, strides, dtype, device: common_device(tensors) })
+}
+
+/// An input made ready for a kernel: converted to the dtype it computes in and expanded to the result's sizes.
+pub struct Operand {
+    /// `None` for a host number, which lives in `number`.
+    tensor: Option<Tensor>,
+    number: u64,
+    strides: Dims,
+    dtype: DType,
+}
+
+impl Operand {
+    /// Prepares `t`; a single number of another dtype is converted in place, without an allocation.
+    #[inline]
+    pub fn new(t: &Tensor, dtype: DType, sizes: &[i64]) -> Result<Operand> {
+        if t.ndim() == 0 && t.dtype() != dtype && t.device().is_cpu() {
+            let number = match dtype {
+                DType::F32 => Some((t.item()?.to_f64() as f32).to_bits() as u64),
+                DType::F64 => Some(t.item()?.to_f64().to_bits()),
+                DType::I64 => Some(t.item()?.to_i64() as u64),
+                _ => None,
+            };
+            if let Some(number) = number {
+                return Ok(Operand { tensor: None, number, strides: Dims::from_elem(0, sizes.len()), dtype });
+            }
+        }
+        let own = if t.dtype() == dtype { t.clone() } else { t.cast_raw(dtype)? };
+        let strides = if own.sizes() == sizes {
+            Dims::from_slice(own.strides())
+        } else {
+            match layout::expand_strides(own.sizes(), own.strides(), sizes) {
+                Some(s) => s,
+                None => bail!(Runtime, "cannot expand {} to {}", layout::fmt(own.sizes()), layout::fmt(sizes)),
+            }
+        };
+        Ok(Operand { tensor: Some(own), number: 0, strides, dtype })
+    }
+
+    #[inline]
+    pub fn raw<'b>(&'b self, sizes: &'b [i64]) -> Raw<'b> {
+        let ptr = match &self.tensor {
+            Some(t) => t.data_ptr(),
+            None => (&raw const self.number).cast_mut().cast::<u8>(),
+        };
+        Raw { ptr, dtype: self.dtype, sizes, strides: &self.strides }
+    }
+}
+
+/// A number in the dtype that the tensor's own arithmetic has: what `alpha` must fit.
+pub fn check_alpha(dtype: DType, alpha: Scalar) -> Result<()> {
+    flambeau_core::check!(
+        alpha.category() <= Category::Int || dtype.is_float() || dtype.is_complex(),
+        Runtime,
+        "For integral input tensors, argument alpha must not be a floating point number."
+    );
+    flambeau_core::check!(
+        alpha.category() != Category::Bool || dtype == DType::Bool,
+        Runtime,
+        "Boolean alpha only supported for Boolean results."
+    );
+    Ok(())
+}

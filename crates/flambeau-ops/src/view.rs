@@ -1,0 +1,481 @@
+//! Views: the same memory seen with another shape. No kernel runs.
+
+use flambeau_core::autograd::{Creation, OutMeta};
+use flambeau_core::call::view as apply;
+use flambeau_core::layout::{self, Dims, wrap_dim};
+use flambeau_core::op::{Kind, OpDef, Outs, Params, ParamsExt, Samples};
+use flambeau_core::view::ViewOp;
+use flambeau_core::{DType, Error, Result, Tensor, call1, check, params};
+
+use crate::operand::*;
+
+fn one(t: Tensor) -> Result<Outs> {
+    Ok(Outs::from_iter([t]))
+}
+
+fn matrix(s: &mut Samples, p: Params) {
+    let x = s.normal(&[2, 3, 4]);
+    s.push(vec![Some(x)], p, 1);
+}
+
+/// A row that is a composite of views or other rows.
+const fn composite(sig: &'static str, doc: &'static str, f: flambeau_core::op::Compose) -> OpDef {
+    OpDef { sig, doc, kind: Kind::Composite(f), ..BASE }
+}
+
+const fn view_row(sig: &'static str, doc: &'static str, f: flambeau_core::op::MakeView) -> OpDef {
+    OpDef { sig, doc, kind: Kind::View(f), ..BASE }
+}
+
+rows! { ROWS_ALL:
+    view = OpDef {
+        surfaces: M,
+        samples: Some(|s| { matrix(s, params![[6, -1]]); matrix(s, params![[24]]) }),
+        ..view_row("view(Tensor input, int[] size) -> Tensor", "The same elements with another shape, without a copy; one size may be -1.",
+            |x, p| make_view(x, p.ints(0)))
+    };
+    view_dtype = OpDef {
+        surfaces: M,
+        ..view_row("view(Tensor input, ScalarType dtype) -> Tensor", "The same bytes read as another dtype.",
+            |_, p| p.dtype(0).map(ViewOp::Dtype).ok_or_else(|| Error::type_error("view(): dtype expected")))
+    };
+    permute = OpDef {
+        samples: Some(|s| matrix(s, params![[2, 0, 1]])),
+        ..view_row("permute(Tensor input, int[] dims) -> Tensor", "Dimensions in another order.", |x, p| {
+            let dims = p.ints(0);
+            check!(dims.len() == x.ndim(), Runtime,
+                "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = {} is not equal to len(dims) = {}",
+                x.ndim(), dims.len());
+            let mut order = Dims::new();
+            for &d in dims {
+                let d = wrap_dim(d, x.ndim())? as i64;
+                check!(!order.contains(&d), Runtime, "permute(): duplicate dims are not allowed.");
+                order.push(d);
+            }
+            Ok(ViewOp::Permute(order))
+        })
+    };
+    transpose = OpDef {
+        aliases: &["swapaxes", "swapdims"],
+        samples: Some(|s| matrix(s, params![0, -1])),
+        ..view_row("transpose(Tensor input, int dim0, int dim1) -> Tensor", "Two dimensions exchanged.",
+            |x, p| swap(x, p.int(0), p.int(1)))
+    };
+    t = view_row("t(Tensor input) -> Tensor", "The transpose of a matrix; of less than two dimensions the tensor itself.", |x, _| {
+        check!(x.ndim() <= 2, Runtime, "t() expects a tensor with <= 2 dimensions, but self is {}D", x.ndim());
+        if x.ndim() < 2 { Ok(ViewOp::Alias) } else { swap(x, 0, 1) }
+    });
+    adjoint = composite("adjoint(Tensor input) -> Tensor", "The conjugate transpose of the last two dimensions.",
+        |x, _| { let x = arg(x, 0)?; one(crate::copy::conj(&transpose(x, -2, -1)?)?) });
+    expand = OpDef {
+        surfaces: M,
+        samples: Some(|s| { let x = s.normal(&[2, 1, 3]); s.push(vec![Some(x)], params![[4, 2, 5, -1]], 1) }),
+        ..view_row("expand(Tensor input, int[] size, *, bool implicit=False) -> Tensor", "Dimensions of size one repeated without a copy; -1 keeps a size.",
+            |x, p| make_expand(x, p.ints(0)))
+    };
+    expand_as = OpDef {
+        surfaces: M,
+        ..composite("expand_as(Tensor input, Tensor other) -> Tensor", "Expanded to the shape of `other`.",
+            |x, _| one(expand(arg(x, 0)?, arg(x, 1)?.sizes())?))
+    };
+    broadcast_to = composite("broadcast_to(Tensor input, int[] size) -> Tensor", "Expanded to `size`.",
+        |x, p| one(expand(arg(x, 0)?, p.ints(0))?));
+    unsqueeze = OpDef {
+        samples: Some(|s| matrix(s, params![-2])),
+        ..view_row("unsqueeze(Tensor input, int dim) -> Tensor", "A new dimension of size one.", |x, p| {
+            let n = x.ndim() as i64 + 1;
+            let d = p.int(0);
+            check!(d >= -n && d < n, Index, "Dimension out of range (expected to be in range of [{}, {}], but got {d})", -n, n - 1);
+            Ok(ViewOp::Unsqueeze(if d < 0 { d + n } else { d } as usize))
+        })
+    };
+    squeeze_dim = OpDef {
+        samples: Some(|s| { let x = s.normal(&[2, 1, 3]); s.push(vec![Some(x)], params![1], 1) }),
+        ..view_row("squeeze(Tensor input, int dim) -> Tensor", "A dimension dropped if its size is one.", |x, p| {
+            let d = wrap_dim(p.int(0), x.ndim())?;
+            Ok(if x.ndim() > 0 && x.sizes()[d] == 1 { ViewOp::Squeeze(d) } else { ViewOp::Alias })
+        })
+    };
+    squeeze_dims = composite("squeeze(Tensor input, int[] dim) -> Tensor", "The given dimensions dropped where their size is one.", |x, p| {
+        let x = arg(x, 0)?;
+        let mask = layout::wrap_dims(p.ints(0), x.ndim())?;
+        one(squeeze_where(x, |d| !p.ints(0).is_empty() && mask[d])?)
+    });
+    squeeze = composite("squeeze(Tensor input) -> Tensor", "All dimensions of size one dropped.",
+        |x, _| one(squeeze_where(arg(x, 0)?, |_| true)?));
+    select = OpDef {
+        samples: Some(|s| matrix(s, params![1, -1])),
+        ..view_row("select(Tensor input, int dim, int index) -> Tensor", "One position along a dimension, which goes away.", |x, p| {
+            check!(x.ndim() > 0, Index, "select() cannot be applied to a 0-dim tensor.");
+            let d = wrap_dim(p.int(0), x.ndim())?;
+            let (n, i) = (x.sizes()[d], p.int(1));
+            check!(i >= -n && i < n, Index,
+                "select(): index {i} out of range for tensor of size {} at dimension {d}", layout::fmt(x.sizes()));
+            Ok(ViewOp::Select { dim: d, index: if i < 0 { i + n } else { i } })
+        })
+    };
+    narrow = OpDef {
+        samples: Some(|s| matrix(s, params![2, 1, 2])),
+        ..view_row("narrow(Tensor input, int dim, int start, int length) -> Tensor", "`length` positions from `start` along a dimension.", |x, p| {
+            check!(x.ndim() > 0, Runtime, "narrow() cannot be applied to a 0-dim tensor.");
+            let (start, len) = (p.int(1), p.int(2));
+            check!(len >= 0, Runtime, "narrow(): length must be non-negative.");
+            let d = wrap_dim(p.int(0), x.ndim())?;
+            let n = x.sizes()[d];
+            check!(start >= -n && start <= n, Index,
+                "Dimension out of range (expected to be in range of [{}, {n}], but got {start})", -n);
+            let s = if start < 0 { start + n } else { start };
+            check!(s <= n - len, Runtime, "start ({s}) + length ({len}) exceeds dimension size ({n}).");
+            Ok(ViewOp::Slice { dim: d, start: s, len, step: 1 })
+        })
+    };
+    slice = OpDef {
+        surfaces: INTERNAL,
+        samples: Some(|s| matrix(s, params![2, 0, 4, 2])),
+        ..view_row("slice(Tensor input, int dim, int start, int end, int step) -> Tensor", "Every `step`-th position of a range, as Python slices.", |x, p| {
+            check!(x.ndim() > 0, Runtime, "slice() cannot be applied to a 0-dim tensor.");
+            let d = wrap_dim(p.int(0), x.ndim())?;
+            slice_of(x.sizes()[d], d, p.opt_int(1), p.opt_int(2), p.opt_int(3).unwrap_or(1))
+        })
+    };
+    diagonal = OpDef {
+        samples: Some(|s| matrix(s, params![1, 0, 2])),
+        ..view_row("diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor", "The diagonal of two dimensions, as the last one.", |x, p| {
+            let (a, b) = (wrap_dim(p.int(1), x.ndim())?, wrap_dim(p.int(2), x.ndim())?);
+            check!(a != b, Runtime, "diagonal dimensions cannot be identical {}, {}", p.int(1), p.int(2));
+            Ok(ViewOp::Diagonal { offset: p.int(0), dim1: a, dim2: b })
+        })
+    };
+    unfold = OpDef {
+        surfaces: M,
+        samples: Some(|s| matrix(s, params![2, 2, 1])),
+        ..view_row("unfold(Tensor input, int dimension, int size, int step) -> Tensor", "Windows of `size` every `step` along a dimension, as a new last one.", |x, p| {
+            let (d, size, step) = (wrap_dim(p.int(0), x.ndim())?, p.int(1), p.int(2));
+            let n = if x.ndim() == 0 { 1 } else { x.sizes()[d] };
+            check!(size >= 0, Runtime, "size is {size} but must be >= 0");
+            check!(size <= n, Runtime, "maximum size for tensor at dimension {d} is {n} but size is {size}");
+            check!(step > 0, Runtime, "step is {step} but must be > 0");
+            Ok(ViewOp::Unfold { dim: d, size, step })
+        })
+    };
+    as_strided = view_row("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
+        "Any sizes and strides (in elements) over the tensor's storage.", |x, p| {
+            check!(p.ints(0).len() == p.ints(1).len(), Runtime, "mismatch in length of strides and shape");
+            check!(p.ints(1).iter().all(|&s| s >= 0), Runtime,
+                "as_strided: Negative strides are not supported at the moment, got strides: {}", layout::fmt(p.ints(1)));
+            Ok(ViewOp::AsStrided {
+                sizes: Dims::from_slice(p.ints(0)),
+                strides: Dims::from_slice(p.ints(1)),
+                offset: p.opt_int(2).unwrap_or(x.offset()),
+            })
+        });
+    view_as_real = view_row("view_as_real(Tensor input) -> Tensor", "A complex tensor as real pairs in a new last dimension.", |x, _| {
+        check!(x.dtype().is_complex(), Runtime, "view_as_real is only supported for complex tensors");
+        Ok(ViewOp::AsReal)
+    });
+    view_as_complex = view_row("view_as_complex(Tensor input) -> Tensor", "Real pairs in the last dimension as complex numbers.", |x, _| {
+        check!(matches!(x.dtype(), DType::F16 | DType::F32 | DType::F64), Runtime,
+            "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: {}", x.dtype().scalar_name());
+        check!(x.ndim() > 0, Runtime, "Input tensor must have one or more dimensions");
+        Ok(ViewOp::AsComplex)
+    });
+    alias = OpDef { surfaces: INTERNAL, ..view_row("alias(Tensor input) -> Tensor", "The same tensor as a new object.", |_, _| Ok(ViewOp::Alias)) };
+    view_as = OpDef { surfaces: M, ..composite("view_as(Tensor input, Tensor other) -> Tensor", "Viewed with the shape of `other`.",
+        |x, _| one(view(arg(x, 0)?, arg(x, 1)?.sizes())?)) };
+    reshape = OpDef {
+        samples: Some(|s| { matrix(s, params![[3, -1]]); let x = transpose(&s.normal(&[2, 3]), 0, 1).expect("rank 2"); s.push(vec![Some(x)], params![[-1]], 1) }),
+        ..composite("reshape(Tensor input, int[] shape) -> Tensor", "The same elements with another shape; a view where possible.",
+            |x, p| one(reshape(arg(x, 0)?, p.ints(0))?))
+    };
+    reshape_as = OpDef { surfaces: M, ..composite("reshape_as(Tensor input, Tensor other) -> Tensor", "Reshaped to the shape of `other`.",
+        |x, _| one(reshape(arg(x, 0)?, arg(x, 1)?.sizes())?)) };
+    flatten = composite("flatten(Tensor input, int start_dim=0, int end_dim=-1) -> Tensor", "The dimensions from `start_dim` to `end_dim` as one.",
+        |x, p| one(flatten(arg(x, 0)?, p.int(0), p.int(1))?));
+    unflatten = composite("unflatten(Tensor input, int dim, int[] sizes) -> Tensor", "One dimension split into several.", |x, p| {
+        let x = arg(x, 0)?;
+        let (d, sizes) = (wrap_dim(p.int(0), x.ndim())?, p.ints(1));
+        check!(!sizes.is_empty(), Runtime, "unflatten: sizes must be non-empty");
+        let n = x.sizes().get(d).copied().unwrap_or(1);
+        let inner = layout::infer_size(sizes, n).map_err(|_| Error::runtime(format!(
+            "unflatten: Provided sizes {} don't multiply up to the size of dim {d} ({n}) in the input tensor", layout::fmt(sizes))))?;
+        let mut shape = Dims::from_slice(&x.sizes()[..d]);
+        shape.extend_from_slice(&inner);
+        shape.extend_from_slice(&x.sizes()[d + 1..]);
+        one(reshape(x, &shape)?)
+    });
+    ravel = composite("ravel(Tensor input) -> Tensor", "All elements in one dimension.", |x, _| one(reshape(arg(x, 0)?, &[-1])?));
+    movedim = OpDef {
+        aliases: &["moveaxis"],
+        ..composite("movedim(Tensor input, int[1] source, int[1] destination) -> Tensor", "Dimensions moved to other places, the rest in order.", |x, p| {
+            let x = arg(x, 0)?;
+            let (src, dst) = (p.ints(0), p.ints(1));
+            check!(src.len() == dst.len(), Runtime,
+                "movedim: Invalid source or destination dims: source ({} dims) should contain the same number of dims as destination ({} dims)",
+                layout::fmt(src), layout::fmt(dst));
+            let n = x.ndim();
+            let mut order = vec![-1i64; n];
+            let mut used = vec![false; n];
+            for (&s, &d) in src.iter().zip(dst) {
+                let (s, d) = (wrap_dim(s, n)?, wrap_dim(d, n)?);
+                check!(!used[s], Runtime, "movedim: repeated dim in `source` ({})", layout::fmt(src));
+                check!(order.is_empty() || order[d] == -1, Runtime, "movedim: repeated dim in `destination` ({})", layout::fmt(dst));
+                used[s] = true;
+                order[d] = s as i64;
+            }
+            let mut rest = (0..n as i64).filter(|&d| !used[d as usize]);
+            for o in &mut order {
+                if *o == -1 {
+                    *o = rest.next().unwrap_or(0);
+                }
+            }
+            one(permute(x, &order)?)
+        })
+    };
+    split_sizes = composite("split_with_sizes(Tensor input, int[] split_sizes, int dim=0) -> Tensor[]", "Consecutive parts of the given lengths along a dimension.",
+        |x, p| split_sizes(arg(x, 0)?, p.ints(0), p.int(1)));
+    split = composite("split(Tensor input, int split_size, int dim=0) -> Tensor[]", "Consecutive parts of one length along a dimension; the last may be shorter.",
+        |x, p| split(arg(x, 0)?, p.int(0), p.int(1)));
+    split_list = composite("split(Tensor input, int[] split_size, int dim=0) -> Tensor[]", "Consecutive parts of the given lengths along a dimension.",
+        |x, p| split_sizes(arg(x, 0)?, p.ints(0), p.int(1)));
+    chunk = composite("chunk(Tensor input, int chunks, int dim=0) -> Tensor[]", "At most `chunks` parts of equal length along a dimension.", |x, p| {
+        let x = arg(x, 0)?;
+        check!(x.ndim() > 0, Runtime, "chunk expects at least a 1-dimensional tensor");
+        check!(p.int(0) > 0, Runtime, "chunk expects `chunks` to be greater than 0, got: {}", p.int(0));
+        let n = x.sizes()[wrap_dim(p.int(1), x.ndim())?];
+        let size = (n + p.int(0) - 1) / p.int(0);
+        if size == 0 {
+            return split_sizes(x, &vec![0; p.int(0) as usize], p.int(1));
+        }
+        split(x, size, p.int(1))
+    });
+    unbind = composite("unbind(Tensor input, int dim=0) -> Tensor[]", "Every position along a dimension, which goes away.",
+        |x, p| unbind(arg(x, 0)?, p.int(0)));
+}
+
+fn make_view(x: &Tensor, to: &[i64]) -> Result<ViewOp> {
+    let sizes = layout::infer_size(to, x.numel())?;
+    Ok(ViewOp::View(sizes))
+}
+
+fn make_expand(x: &Tensor, to: &[i64]) -> Result<ViewOp> {
+    let (n, sizes) = (x.ndim(), x.sizes());
+    check!(
+        to.len() >= n,
+        Runtime,
+        "expand(torch.{}Tensor{{{}}}, size={}): the number of sizes provided ({}) must be greater or equal to the number of \
+         dimensions in the tensor ({n})",
+        x.dtype().scalar_name(),
+        layout::fmt(sizes),
+        layout::fmt(to),
+        to.len()
+    );
+    let lead = to.len() - n;
+    for (i, &t) in to.iter().enumerate() {
+        if i < lead {
+            check!(
+                t >= 0,
+                Runtime,
+                "The expanded size of the tensor ({t}) isn't allowed in a leading, non-existing dimension {i}"
+            );
+        } else {
+            let s = sizes[i - lead];
+            check!(
+                t == -1 || t == s || s == 1 && t >= 0,
+                Runtime,
+                "The expanded size of the tensor ({t}) must match the existing size ({s}) at non-singleton dimension {i}.  \
+                 Target sizes: {}.  Tensor sizes: {}",
+                layout::fmt(to),
+                layout::fmt(sizes)
+            );
+        }
+    }
+    Ok(ViewOp::Expand(Dims::from_slice(to)))
+}
+
+fn swap(x: &Tensor, a: i64, b: i64) -> Result<ViewOp> {
+    let (a, b) = (wrap_dim(a, x.ndim())?, wrap_dim(b, x.ndim())?);
+    let mut order: Dims = (0..x.ndim() as i64).collect();
+    if !order.is_empty() {
+        order.swap(a, b);
+    }
+    Ok(ViewOp::Permute(order))
+}
+
+/// A Python slice of a dimension of size `n`.
+pub fn slice_of(n: i64, dim: usize, start: Option<i64>, end: Option<i64>, step: i64) -> Result<ViewOp> {
+    check!(step > 0, Value, "step must be greater than zero");
+    let clamp = |i: i64| (if i < 0 { i.saturating_add(n) } else { i }).clamp(0, n);
+    let start = clamp(start.unwrap_or(0));
+    let end = clamp(end.unwrap_or(n)).max(start);
+    Ok(ViewOp::Slice { dim, start, len: (end - start + step - 1) / step, step })
+}
+
+fn squeeze_where(x: &Tensor, drop: impl Fn(usize) -> bool) -> Result<Tensor> {
+    let mut y = x.clone();
+    let mut any = false;
+    for d in (0..x.ndim()).rev() {
+        if x.sizes()[d] == 1 && drop(d) {
+            y = apply(&ViewOp::Squeeze(d), &y)?;
+            any = true;
+        }
+    }
+    if any { Ok(y) } else { apply(&ViewOp::Alias, x) }
+}
+
+/// Another shape over the same memory.
+pub fn view(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
+    apply(&make_view(x, sizes)?, x)
+}
+
+/// Another shape; a copy only where the memory's order demands it.
+pub fn reshape(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
+    let to = layout::infer_size(sizes, x.numel())?;
+    if to.as_slice() == x.sizes() {
+        return apply(&ViewOp::View(to), x).or_else(|_| apply(&ViewOp::Alias, x));
+    }
+    if layout::view_strides(x.sizes(), x.strides(), &to).is_some() {
+        return apply(&ViewOp::View(to), x);
+    }
+    apply(&ViewOp::View(to), &crate::copy::contiguous_copy(x)?)
+}
+
+pub fn permute(x: &Tensor, order: &[i64]) -> Result<Tensor> {
+    call1(&permute::OP, &[Some(x)], params![order])
+}
+
+pub fn transpose(x: &Tensor, a: i64, b: i64) -> Result<Tensor> {
+    apply(&swap(x, a, b)?, x)
+}
+
+/// The transpose of the last two dimensions.
+pub fn mt(x: &Tensor) -> Result<Tensor> {
+    transpose(x, -2, -1)
+}
+
+pub fn expand(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
+    apply(&make_expand(x, sizes)?, x)
+}
+
+pub fn unsqueeze(x: &Tensor, dim: i64) -> Result<Tensor> {
+    call1(&unsqueeze::OP, &[Some(x)], params![dim])
+}
+
+/// Drops dimension `dim` if its size is one.
+pub fn squeeze(x: &Tensor, dim: i64) -> Result<Tensor> {
+    call1(&squeeze_dim::OP, &[Some(x)], params![dim])
+}
+
+pub fn select(x: &Tensor, dim: i64, index: i64) -> Result<Tensor> {
+    call1(&select::OP, &[Some(x)], params![dim, index])
+}
+
+pub fn narrow(x: &Tensor, dim: i64, start: i64, length: i64) -> Result<Tensor> {
+    call1(&narrow::OP, &[Some(x)], params![dim, start, length])
+}
+
+/// The same tensor as a new object in the graph.
+pub fn alias(x: &Tensor) -> Result<Tensor> {
+    apply(&ViewOp::Alias, x)
+}
+
+pub fn flatten(x: &Tensor, start: i64, end: i64) -> Result<Tensor> {
+    let (a, b) = (wrap_dim(start, x.ndim())?, wrap_dim(end, x.ndim())?);
+    check!(a <= b, Runtime, "flatten() has invalid args: start_dim cannot come after end_dim");
+    if x.ndim() == 0 {
+        return reshape(x, &[1]);
+    }
+    if a == b {
+        return Ok(x.clone());
+    }
+    let mut shape = Dims::from_slice(&x.sizes()[..a]);
+    shape.push(x.sizes()[a..=b].iter().product());
+    shape.extend_from_slice(&x.sizes()[b + 1..]);
+    reshape(x, &shape)
+}
+
+fn parts(x: &Tensor, dim: usize, lengths: impl Iterator<Item = i64>) -> Result<Outs> {
+    let mut start = 0;
+    let mut out = Outs::new();
+    for len in lengths {
+        let y = apply(&ViewOp::Slice { dim, start, len, step: 1 }, x)?;
+        y.set_creation(Creation::MultiOutput);
+        out.push(y);
+        start += len;
+    }
+    Ok(out)
+}
+
+pub fn split(x: &Tensor, size: i64, dim: i64) -> Result<Outs> {
+    check!(x.ndim() > 0, Runtime, "split expects at least a 1-dimensional tensor");
+    check!(size >= 0, Runtime, "split expects split_size be non-negative, but got split_size={size}");
+    let d = wrap_dim(dim, x.ndim())?;
+    let n = x.sizes()[d];
+    check!(
+        size > 0 || n == 0,
+        Runtime,
+        "split_size can only be 0 if dimension size is 0, but got dimension size of {n}"
+    );
+    let count = if size == 0 { 1 } else { ((n + size - 1) / size).max(1) };
+    parts(x, d, (0..count).map(|i| size.min(n - i * size)))
+}
+
+pub fn split_sizes(x: &Tensor, sizes: &[i64], dim: i64) -> Result<Outs> {
+    check!(x.ndim() > 0, Runtime, "split expects at least a 1-dimensional tensor");
+    let d = wrap_dim(dim, x.ndim())?;
+    let n = x.sizes()[d];
+    check!(
+        sizes.iter().all(|&s| s >= 0),
+        Runtime,
+        "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={}",
+        layout::fmt(sizes)
+    );
+    check!(
+        sizes.iter().sum::<i64>() == n,
+        Runtime,
+        "split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got \
+         split_sizes={}",
+        layout::fmt(sizes)
+    );
+    parts(x, d, sizes.iter().copied())
+}
+
+pub fn unbind(x: &Tensor, dim: i64) -> Result<Outs> {
+    check!(x.ndim() > 0, Index, "Dimension specified as {dim} but tensor has no dimensions");
+    let d = wrap_dim(dim, x.ndim())?;
+    (0..x.sizes()[d])
+        .map(|index| {
+            let y = apply(&ViewOp::Select { dim: d, index }, x)?;
+            y.set_creation(Creation::MultiOutput);
+            Ok(y)
+        })
+        .collect()
+}
+
+/// Zeros like a view's input with `g` in the viewed place (summed where the view overlaps itself): the view's adjoint.
+/// Linear in `g`, and differentiable by viewing again.
+pub fn unview_of(g: &Tensor, op: &ViewOp, input: &OutMeta) -> Result<Tensor> {
+    let overlaps = match op {
+        ViewOp::Unfold { size, step, .. } => size > step,
+        ViewOp::AsStrided { .. } => true,
+        _ => false,
+    };
+    if overlaps {
+        return scatter_back(g, op, input);
+    }
+    let whole = crate::create::zeros(&input.sizes, input.dtype, input.device)?;
+    let part = apply(op, &whole)?;
+    crate::copy::copy_(&part, g)?;
+    Ok(whole)
+}
+
+/// The adjoint of a view that shows an element more than once: adds at each position's flat index.
+fn scatter_back(g: &Tensor, op: &ViewOp, input: &OutMeta) -> Result<Tensor> {
+    let n = layout::numel(&input.sizes);
+    let numbers = view(&crate::create::arange_int(0, n)?, &input.sizes)?;
+    let at = reshape(&flambeau_core::autograd::no_grad(|| apply(op, &numbers))?, &[-1])?;
+    let flat = crate::create::zeros(&[n], input.dtype, input.device)?;
+    let sum = crate::index::index_add(&flat, 0, &at, &reshape(g, &[-1])?)?;
+    view(&sum, &input.sizes)
+}
+
+pub static ROWS: &[&[&OpDef]] = &[ROWS_ALL];
