@@ -1,8 +1,9 @@
 """The zip container of .pth files, written and read as PyTorch does.
 
-Records are stored without compression; padding in an extra field ("FB") puts each one's first byte at a multiple of
-64, and a data descriptor follows each that is not empty, so that files can be mapped into memory. Reading accepts any
-zip file with stored or deflated records. All sizes and offsets of a file are checked before they are used.
+Records are stored without compression; padding in an extra field ("FB") puts each one's first byte at a
+multiple of 64, and a data descriptor follows each that is not empty, so that files can be mapped into memory.
+Reading accepts any zip file with stored or deflated records. All sizes and offsets of a file are checked
+before they are used.
 """
 
 import struct
@@ -84,7 +85,23 @@ class ArchiveWriter:
             size32, offset32 = min(size, _UINT32_MAX), min(offset, _UINT32_MAX)
             self._write(
                 _CENTRAL.pack(
-                    b"PK\1\2", 0, 0, flags, 0, 0, 0, crc, size32, size32, len(name), len(extra), 0, 0, 0, 0, offset32
+                    b"PK\1\2",
+                    0,
+                    0,
+                    flags,
+                    0,
+                    0,
+                    0,
+                    crc,
+                    size32,
+                    size32,
+                    len(name),
+                    len(extra),
+                    0,
+                    0,
+                    0,
+                    0,
+                    offset32,
                 )
                 + name
                 + extra
@@ -94,16 +111,16 @@ class ArchiveWriter:
         self._write(_LOCATOR64.pack(b"PK\6\7", 0, end, 1))
         count16 = min(count, 0xFFFF)
         self._write(
-            _END.pack(
-                b"PK\5\6", 0, 0, count16, count16, min(length, _UINT32_MAX), min(start, _UINT32_MAX), 0
-            )
+            _END.pack(b"PK\5\6", 0, 0, count16, count16, min(length, _UINT32_MAX), min(start, _UINT32_MAX), 0)
         )
 
 
 def _fail(what):
     raise RuntimeError(
-        f"PytorchStreamReader failed {what}. This is an internal miniz error. If you are seeing this error, there is "
-        "a high likelihood that your checkpoint file is corrupted. This can happen if the checkpoint was not saved "
+        f"PytorchStreamReader failed {what}. This is an internal miniz error. If you are seeing this "
+        f"error, there is "
+        "a high likelihood that your checkpoint file is corrupted. This can happen if the checkpoint "
+        "was not saved "
         "properly, was transferred incorrectly, or the file was modified after saving."
     )
 
@@ -139,7 +156,10 @@ class ArchiveReader:
         end = bytes(buffer[tail_start:]).rfind(b"PK\5\6")
         if end < 0:
             missing = bytes(buffer[:4]) == b"PK\3\4" and len(buffer) > 64
-            _fail("reading zip archive: " + ("failed finding central directory" if missing else "not a ZIP archive"))
+            _fail(
+                "reading zip archive: "
+                + ("failed finding central directory" if missing else "not a ZIP archive")
+            )
         end += tail_start
         count, _, start = _END.unpack_from(buffer, end)[4:7]
         if end >= _LOCATOR64.size:
@@ -188,9 +208,7 @@ class ArchiveReader:
         try:
             offset, packed, size, method, crc, flags = self.entries[f"{self.name}/{name}"]
         except KeyError:
-            raise RuntimeError(
-                f"PytorchStreamReader failed locating file {name}: file not found"
-            ) from None
+            raise RuntimeError(f"PytorchStreamReader failed locating file {name}: file not found") from None
         buffer = self.buffer
         if offset + _LOCAL.size > len(buffer):
             _fail(f"reading file {name}: file read failed")

@@ -1,9 +1,9 @@
 """Writes objects as pickles that refer to flambeau's classes and tensors by PyTorch's names.
 
-Tensors are reduced to calls of functions such as torch._utils._rebuild_tensor_v2, which need not exist here: they are
-stood for by objects in modules whose names start with a random token, and the token is cut out of the finished
-pickle. Python's fast pickler does the rest. Globals of other flambeau modules (whole pickled models) are renamed
-afterwards.
+Tensors are reduced to calls of functions such as torch._utils._rebuild_tensor_v2, which need not exist here:
+they are stood for by objects in modules whose names start with a random token, and the token is cut out of
+the finished pickle. Python's fast pickler does the rest. Globals of other flambeau modules (whole pickled
+models) are renamed afterwards.
 """
 
 from sys import intern
@@ -75,7 +75,9 @@ class StorageTable:
         self.alive.append(storage)
         identity = _storage_identity(storage)
         if storage.nbytes() and self.dtypes.setdefault(identity, dtype) != dtype:
-            raise RuntimeError("Cannot save multiple tensors or storages that view the same data as different types")
+            raise RuntimeError(
+                "Cannot save multiple tensors or storages that view the same data as different types"
+            )
         key = self.keys.setdefault(identity, str(len(self.keys)))
         self.storages[key] = (storage, dtype)
         module = "torch.storage" if ref.type_name == "UntypedStorage" else "torch"
@@ -95,7 +97,12 @@ def _tensor_parts(tensor):
     name = dtype_name(dtype)
     if tensor.device.type == "meta":
         stand_in = _stand_in("torch._utils", "_rebuild_meta_tensor_no_storage")
-        return stand_in, (_stand_in("torch", name), tuple(tensor.shape), tensor.stride(), tensor.requires_grad)
+        return stand_in, (
+            _stand_in("torch", name),
+            tuple(tensor.shape),
+            tensor.stride(),
+            tensor.requires_grad,
+        )
     if tensor.layout != flambeau.strided:
         if tensor.layout != flambeau.sparse_coo:
             raise NotImplementedError(f"sparse tensor __reduce_ex__ for layout `{tensor.layout}`")
@@ -108,7 +115,13 @@ def _tensor_parts(tensor):
         if is_set is not None and is_set():
             metadata[flag] = True
     storage = tensor.untyped_storage()
-    layout = (tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.requires_grad, OrderedDict())
+    layout = (
+        tensor.storage_offset(),
+        tuple(tensor.shape),
+        tensor.stride(),
+        tensor.requires_grad,
+        OrderedDict(),
+    )
     if name in STORAGE_NAMES:
         args = (_StorageRef(storage, STORAGE_NAMES[name], dtype), *layout)
         rebuild = "_rebuild_tensor_v2"

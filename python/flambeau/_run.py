@@ -47,8 +47,8 @@ class _TorchFinder:
 def install_as_torch():
     """Makes ``import torch`` give flambeau, also where PyTorch is installed or imported already.
 
-    Submodules follow: ``torch.nn.functional`` is ``flambeau.nn.functional``, the same object. One that flambeau does
-    not have raises ModuleNotFoundError. Calling it again does nothing.
+    Submodules follow: ``torch.nn.functional`` is ``flambeau.nn.functional``, the same object. One that
+    flambeau does not have raises ModuleNotFoundError. Calling it again does nothing.
     """
     if any(isinstance(finder, _TorchFinder) for finder in sys.meta_path):
         return

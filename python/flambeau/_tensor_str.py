@@ -1,7 +1,7 @@
 """Tensors as text, as PyTorch prints them.
 
-Everything is formatted from Python numbers: the few elements that are shown are gathered first, so that printing a
-large tensor costs a few small operations.
+Everything is formatted from Python numbers: the few elements that are shown are gathered first, so that
+printing a large tensor costs a few small operations.
 """
 
 from math import inf, isfinite
@@ -77,7 +77,7 @@ class _IntFormat:
 
 
 class _FloatFormat:
-    """Floating point numbers: whole, fixed or scientific, whichever suits all finite ones that are not zero."""
+    """Floating point numbers: whole, fixed or scientific, as suits all finite ones that are not zero."""
 
     def __init__(self, values):
         values = [value for value in values if value and isfinite(value)]

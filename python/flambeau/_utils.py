@@ -44,7 +44,8 @@ class StorageType:
 class LoadedStorage:
     """A storage out of a file with its element type; what the rebuild functions take.
 
-    ``untyped`` is None for tensors that are to be on the meta device, ``start`` counts elements into the storage.
+    ``untyped`` is None for tensors that are to be on the meta device, ``start`` counts elements into the
+    storage.
     """
 
     __slots__ = ("untyped", "dtype", "numel", "start")
@@ -72,7 +73,8 @@ def _check_layout(storage, offset, size, stride, dtype):
     if (last + 1) * itemsize > storage.numel * storage.dtype.itemsize:
         raise RuntimeError(
             "Trying to resize storage that is not resizable: "
-            f"size {list(size)}, stride {list(stride)} and storage offset {offset} need {(last + 1) * itemsize} "
+            f"size {list(size)}, stride {list(stride)} and storage offset {offset} need "
+            f"{(last + 1) * itemsize} "
             f"bytes, but the storage has {storage.numel * storage.dtype.itemsize}"
         )
 
@@ -175,7 +177,7 @@ def _rebuild_sparse_tensor(layout, data):
 
 
 def _rebuild_from_bytes(dtype, data, size, requires_grad):
-    """The tensor that plain pickle (multiprocessing, copy) saved as contiguous bytes; see `_reduce_tensor`."""
+    """The tensor that plain pickle (multiprocessing, copy) saved as bytes; see `_reduce_tensor`."""
     stride, step = [], 1
     for length in reversed(size):
         stride.insert(0, step)
@@ -186,7 +188,9 @@ def _rebuild_from_bytes(dtype, data, size, requires_grad):
 
 
 def _reduce_tensor(tensor):
-    """What ``Tensor.__reduce_ex__`` may return for plain pickle; :func:`flambeau.save` does not go through it."""
+    """What ``Tensor.__reduce_ex__`` may return for plain pickle; :func:`flambeau.save` does not go through
+    it.
+    """
     data = tensor.detach().cpu().contiguous()
     storage = data.untyped_storage()
     start = data.storage_offset() * data.dtype.itemsize

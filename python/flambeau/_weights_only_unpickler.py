@@ -1,12 +1,12 @@
 """An unpickler that can only make tensors and plain containers.
 
-It interprets the few instructions that saved state dicts consist of. Names are looked up in a list of allowed ones,
-only allowed functions are called, and only plain containers, tensors and allowed types are filled; anything else
-raises UnpicklingError. A file can therefore not run code.
+It interprets the few instructions that saved state dicts consist of. Names are looked up in a list of allowed
+ones, only allowed functions are called, and only plain containers, tensors and allowed types are filled;
+anything else raises UnpicklingError. A file can therefore not run code.
 """
 
-from struct import Struct
 from collections import Counter, OrderedDict
+from struct import Struct
 
 import flambeau
 
@@ -89,7 +89,8 @@ uint16 uint32 uint64 float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz f
 
 
 def _encode(text, encoding="latin1", *ignored):
-    # Protocol 2 writes bytes as text to be encoded; codecs with side effects or cost are not for files to choose.
+    # Protocol 2 writes bytes as text to be encoded; codecs with side effects or cost are not for files to
+    # choose.
     if encoding not in ("latin1", "latin-1", "ascii", "utf-8", "utf8"):
         raise _error(f"Unsupported encoding {encoding!r}")
     return text.encode(encoding)
@@ -242,7 +243,8 @@ class Unpickler:
             raise _error(
                 f"Unsupported global: GLOBAL {shown} was not an allowed global by default. Please use "
                 f"`torch.serialization.add_safe_globals([{shown}])` or the "
-                f"`torch.serialization.safe_globals([{shown}])` context manager to allowlist this global if you "
+                f"`torch.serialization.safe_globals([{shown}])` context manager to allowlist this "
+                f"global if you "
                 "trust this class/function."
             )
         self.stack.append(found)
@@ -363,9 +365,11 @@ class Unpickler:
             import warnings
 
             warnings.warn(
-                f"Detected pickle protocol {version} in the checkpoint, which was not the default pickle protocol "
+                f"Detected pickle protocol {version} in the checkpoint, which was not the default "
+                f"pickle protocol "
                 "used by `torch.load` (2). The weights_only Unpickler might not support all instructions "
-                "implemented by this protocol, please file an issue for adding support if you encounter this.",
+                "implemented by this protocol, please file an issue for adding support if you "
+                "encounter this.",
                 stacklevel=2,
             )
 

@@ -9,7 +9,7 @@ from ._weights_only_unpickler import (
     get_safe_globals,
     safe_globals,
 )
-from ._weights_only_unpickler import get_layout as _get_layout
+from ._weights_only_unpickler import get_layout as _get_layout  # noqa: F401 - named in files
 
 __all__ = [
     "add_safe_globals",
@@ -29,12 +29,15 @@ PROTOCOL_VERSION = 1001
 DEFAULT_PROTOCOL = 2
 
 _UNSAFE_MESSAGE = (
-    "In PyTorch 2.6, we changed the default value of the `weights_only` argument in `torch.load` from `False` to "
-    "`True`. Re-running `torch.load` with `weights_only` set to `False` will likely succeed, but it can result in "
+    "In PyTorch 2.6, we changed the default value of the `weights_only` argument in `torch.load` "
+    "from `False` to "
+    "`True`. Re-running `torch.load` with `weights_only` set to `False` will likely succeed, but it "
+    "can result in "
     "arbitrary code execution. Do it only if you got the file from a trusted source."
 )
 _DOCS_MESSAGE = (
-    "\n\nCheck the documentation of torch.load to learn more about types accepted by default with weights_only "
+    "\n\nCheck the documentation of torch.load to learn more about types accepted by default with "
+    "weights_only "
     "https://pytorch.org/docs/stable/generated/torch.load.html."
 )
 
@@ -47,7 +50,9 @@ def get_crc32_options():
 
 
 def set_crc32_options(compute_crc32):
-    """Chooses whether :func:`save` computes checksums. Without them files are written faster; unzip complains."""
+    """Chooses whether :func:`save` computes checksums. Without them files are written faster; unzip
+    complains.
+    """
     global _compute_crc32
     _compute_crc32 = compute_crc32
 
@@ -77,7 +82,9 @@ def save(obj, f, pickle_module=None, pickle_protocol=DEFAULT_PROTOCOL, _use_new_
     if pickle_module is None:
         import pickle as pickle_module
     if not _is_path(f) and not hasattr(f, "write"):
-        raise AttributeError("expected 'f' to be string, path, or a file-like object with a 'write' attribute")
+        raise AttributeError(
+            "expected 'f' to be string, path, or a file-like object with a 'write' attribute"
+        )
     if not _use_new_zipfile_serialization:
         with _opened(f, "wb") as file:
             _save_legacy(obj, file, pickle_module, pickle_protocol)
@@ -187,14 +194,14 @@ def default_restore_location(storage, location):
         if backend is None or not backend.is_available():
             name = kind.upper()
             raise RuntimeError(
-                f"Attempting to deserialize object on a {name} device but torch.{kind}.is_available() is False. If "
+                f"Attempting to deserialize object on a {name} device but torch.{kind}.is_available() "
+                f"is False. If "
                 "you are running on a CPU-only machine, please use torch.load with "
                 "map_location=torch.device('cpu') to map your storages to the CPU."
             )
         return storage.to(device=flambeau.device(location))
     raise RuntimeError(
-        "don't know how to restore data location of torch.storage.UntypedStorage "
-        f"(tagged with {location})"
+        f"don't know how to restore data location of torch.storage.UntypedStorage (tagged with {location})"
     )
 
 
@@ -230,11 +237,11 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
 
     Args:
         f: a path or a seekable binary file.
-        map_location: where tensors go: a device or its name, a dict of names, or a function of a storage and the
-            name of its device.
+        map_location: where tensors go: a device or its name, a dict of names, or a function of a storage and
+            the name of its device.
         pickle_module: module whose Unpickler is used, only with ``weights_only=False``.
-        weights_only: allow only tensors, plain containers and what :func:`add_safe_globals` named (the default).
-            With False the file can run any code: only for files from a trusted source.
+        weights_only: allow only tensors, plain containers and what :func:`add_safe_globals` named (the
+            default). With False the file can run any code: only for files from a trusted source.
         mmap: accepted for files given by path; tensors are copied out of the mapping.
         pickle_load_args: passed to the Unpickler with ``weights_only=False``.
 
@@ -267,7 +274,8 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
             if mmap:
                 raise RuntimeError(
                     f"mmap can only be used with files saved with `torch.save({f}, "
-                    "_use_new_zipfile_serialization=True), please torch.save your checkpoint with this option in "
+                    "_use_new_zipfile_serialization=True), please torch.save your checkpoint with "
+                    "this option in "
                     "order to use mmap."
                 )
             return _load_legacy(buffer, options)
@@ -295,7 +303,8 @@ def _resolve_weights_only(weights_only, pickle_module):
     force, force_not = is_set("TORCH_FORCE_WEIGHTS_ONLY_LOAD"), is_set("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
     if force and force_not:
         raise RuntimeError(
-            "Only one of `TORCH_FORCE_WEIGHTS_ONLY_LOAD` or `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD` should be set, but "
+            "Only one of `TORCH_FORCE_WEIGHTS_ONLY_LOAD` or `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD` "
+            "should be set, but "
             "both were set."
         )
     if force:
@@ -306,7 +315,8 @@ def _resolve_weights_only(weights_only, pickle_module):
         import warnings
 
         warnings.warn(
-            "Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD detected, since the`weights_only` argument was "
+            "Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD detected, since the`weights_only` "
+            "argument was "
             "not explicitly passed to `torch.load`, forcing weights_only=False.",
             UserWarning,
             stacklevel=3,
@@ -330,7 +340,8 @@ def _explain(message):
     text = f"Weights only load failed. {_UNSAFE_MESSAGE}\n"
     if not re.search(r"whose module (\S+) is blocked", message):
         text += (
-            "Please file an issue with the following so that we can make `weights_only=True` compatible with your "
+            "Please file an issue with the following so that we can make `weights_only=True` "
+            "compatible with your "
             "use case: WeightsUnpickler error: "
         )
     return f"{text}\n\n{message}{_DOCS_MESSAGE}"
@@ -347,7 +358,8 @@ def _contents(file):
         if not isinstance(error, AttributeError) and "seek" not in str(error) and "tell" not in str(error):
             raise
         raise type(error)(
-            f"{error}. You can only torch.load from a file that is seekable. Please pre-load the data into a buffer "
+            f"{error}. You can only torch.load from a file that is seekable. Please pre-load the data "
+            f"into a buffer "
             "like io.BytesIO and try to load from it instead."
         ) from None
     getbuffer = getattr(file, "getbuffer", None)
@@ -371,7 +383,8 @@ def _load_zip(buffer, options):
     archive = ArchiveReader(buffer)
     if "constants.pkl" in archive:
         raise RuntimeError(
-            "the file is a TorchScript archive, which holds code: save the module's state_dict() with torch.save "
+            "the file is a TorchScript archive, which holds code: save the module's state_dict() "
+            "with torch.save "
             "and load that instead"
         )
     order = bytes(archive.record("byteorder")) if "byteorder" in archive else b"little"
@@ -474,7 +487,8 @@ def _load_legacy(buffer, options):
     data = bytes(buffer)
     if len(data) > 262 and data[257:262] == b"ustar":
         raise RuntimeError(
-            "Cannot load files saved in the legacy .tar format, of PyTorch before 0.1.10: load and save them again "
+            "Cannot load files saved in the legacy .tar format, of PyTorch before 0.1.10: load and "
+            "save them again "
             "with a version of PyTorch before 2.0"
         )
     magic, position = _unpickle(data, 0, options)
@@ -548,6 +562,8 @@ def get_unsafe_globals_in_checkpoint(f):
             raise ValueError("Expected input to be a checkpoint returned by torch.save")
         archive = ArchiveReader(buffer)
         if "constants.pkl" in archive:
-            raise ValueError("Expected input to be a checkpoint returned by torch.save but got a torchscript checkpoint")
+            raise ValueError(
+                "Expected input to be a checkpoint returned by torch.save but got a torchscript checkpoint"
+            )
         names = names_in(bytes(archive.record("data.pkl")))
     return sorted(names - set(default_globals()) - set(user_globals()))

@@ -110,7 +110,9 @@ def test_collation_of_all_kinds():
     assert collate([True, False]).dtype == flambeau.bool
     with pytest.raises(RuntimeError, match="each element in list of batch should be of equal size"):
         collate([[1], [1, 2]])
-    with pytest.raises(TypeError, match="default_collate: batch must contain tensors.*found <class 'object'>"):
+    with pytest.raises(
+        TypeError, match="default_collate: batch must contain tensors.*found <class 'object'>"
+    ):
         collate([object()])
 
 
@@ -170,7 +172,9 @@ def test_contradicting_options():
     with pytest.raises(ValueError, match="num_samples should be a positive integer value"):
         data.DataLoader([], shuffle=True)
     loader = data.DataLoader(dataset)
-    with pytest.raises(ValueError, match="batch_size attribute should not be set after DataLoader is initialized"):
+    with pytest.raises(
+        ValueError, match="batch_size attribute should not be set after DataLoader is initialized"
+    ):
         loader.batch_size = 3
 
 

@@ -10,7 +10,12 @@ import pytest
 
 def run(*args, cwd, **kwargs):
     return subprocess.run(
-        [sys.executable, "-m", "flambeau", *args], cwd=cwd, capture_output=True, text=True, timeout=120, **kwargs
+        [sys.executable, "-m", "flambeau", *args],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **kwargs,
     )
 
 
@@ -62,7 +67,9 @@ def test_module(folder):
 
 
 def test_code(folder):
-    result = run("-c", "import torch, sys; print(torch.__name__, sys.argv, repr(sys.path[0]))", "1", cwd=folder)
+    result = run(
+        "-c", "import torch, sys; print(torch.__name__, sys.argv, repr(sys.path[0]))", "1", cwd=folder
+    )
     assert result.stdout == "flambeau ['-c', '1'] ''\n"
 
 
@@ -112,7 +119,8 @@ def test_pickles_and_dataclasses_of_the_script_work(folder):
 def test_install_as_torch_replaces_what_was_imported(folder):
     code = (
         "import types, sys\nimport flambeau\n"
-        "sys.modules['torch'] = types.ModuleType('torch'); sys.modules['torch.nn'] = types.ModuleType('torch.nn')\n"
+        "sys.modules['torch'] = types.ModuleType('torch'); sys.modules['torch.nn'] = "
+        "types.ModuleType('torch.nn')\n"
         "from flambeau._run import install_as_torch\n"
         "install_as_torch(); install_as_torch()\n"
         "import torch, torch.optim\n"

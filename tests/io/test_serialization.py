@@ -70,7 +70,9 @@ def test_optimizer_state_of_pytorch():
 
 
 def test_whole_module_of_pytorch():
-    with pytest.raises(pickle.UnpicklingError, match="GLOBAL torch.nn.modules.linear.Linear was not an allowed"):
+    with pytest.raises(
+        pickle.UnpicklingError, match="GLOBAL torch.nn.modules.linear.Linear was not an allowed"
+    ):
         load(FIXTURES / "linear.pth")
     module = load(FIXTURES / "linear.pth", weights_only=False)
     assert type(module) is flambeau.nn.Linear and module.weight.shape == (1, 2)
@@ -120,7 +122,11 @@ def test_files_go_to_pytorch():
         expected = record_io.state(torch)
         assert list(state) == list(expected)
         for key, value in expected.items():
-            assert state[key].tolist() == value.tolist() if isinstance(value, torch.Tensor) else state[key] == value
+            assert (
+                state[key].tolist() == value.tolist()
+                if isinstance(value, torch.Tensor)
+                else state[key] == value
+            )
 
 
 def test_python_attributes_of_parameters_and_subclasses():
@@ -167,7 +173,9 @@ def test_misuse(tmp_path):
         load(tmp_path / "missing.pt")
     with pytest.raises(ValueError, match="f must be a file path in order to use the mmap argument"):
         load(saved(1), mmap=True)
-    with pytest.raises(RuntimeError, match="Can not safely load weights when explicit pickle_module is specified"):
+    with pytest.raises(
+        RuntimeError, match="Can not safely load weights when explicit pickle_module is specified"
+    ):
         load(saved(1), pickle_module=pickle, weights_only=True)
     x = flambeau.ones(4)
     with pytest.raises(RuntimeError, match="view the same data as different types"):
@@ -242,7 +250,10 @@ def test_code_is_refused(function, args, message, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-TENSOR = b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0000X\3\0\0\0cpuK\4tQ"
+TENSOR = (
+    b"ctorch._utils\n_rebuild_tensor_v2\n"
+    b"((X\x07\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0000X\3\0\0\0cpuK\4tQ"
+)
 REST = b"\x89ccollections\nOrderedDict\n)RtR."
 
 
@@ -300,7 +311,9 @@ def test_storage_that_is_shorter_than_announced():
     ],
 )
 def test_damaged_pickles_are_refused(pickled):
-    with pytest.raises((pickle.UnpicklingError, EOFError, RuntimeError, AttributeError, TypeError, AssertionError)):
+    with pytest.raises(
+        (pickle.UnpicklingError, EOFError, RuntimeError, AttributeError, TypeError, AssertionError)
+    ):
         result = load(archive_with(pickled))
         pytest.fail(f"loaded {result!r}")
     assert OrderedDict(a=1) == {"a": 1} and flambeau.ones(1).tolist() == [1], "no class was changed"

@@ -100,11 +100,15 @@ def test_refused_options():
         optim.Adam(params(), fused=True, foreach=True)
     with pytest.raises(RuntimeError, match="`fused` does not support `differentiable`"):
         optim.SGD(params(), fused=True, differentiable=True)
-    with pytest.raises(ValueError, match="lr as a Tensor is not supported for capturable=False and foreach=True"):
+    with pytest.raises(
+        ValueError, match="lr as a Tensor is not supported for capturable=False and foreach=True"
+    ):
         optim.Adam(params(), lr=flambeau.tensor(0.1), foreach=True)
     with pytest.raises(ValueError, match="LBFGS doesn't support per-parameter options"):
         optim.LBFGS([{"params": [p]} for p in params()])
-    with pytest.raises(AssertionError, match="If capturable=True, params and state_steps must be on supported"):
+    with pytest.raises(
+        AssertionError, match="If capturable=True, params and state_steps must be on supported"
+    ):
         optim.Adam(params(), capturable=True).step()
 
 
@@ -242,7 +246,8 @@ def test_state_dict_hooks():
 
 def test_repr():
     assert repr(optim.SGD(params(), lr=0.1)) == (
-        "SGD (\nParameter Group 0\n    dampening: 0\n    differentiable: False\n    foreach: None\n    fused: None\n"
+        "SGD (\nParameter Group 0\n    dampening: 0\n    differentiable: False\n    foreach: None\n  "
+        "  fused: None\n"
         "    lr: 0.1\n    maximize: False\n    momentum: 0\n    nesterov: False\n    weight_decay: 0\n)"
     )
 
@@ -303,12 +308,15 @@ class Recorder:
         return self.result
 
 
-@pytest.mark.parametrize("cls, name, count", [
-    (optim.SGD, "sgd_", 10),
-    (optim.Adam, "adam_", 14),
-    (optim.Adadelta, "adadelta_", 9),
-    (optim.RMSprop, "rmsprop_", 12),
-])
+@pytest.mark.parametrize(
+    "cls, name, count",
+    [
+        (optim.SGD, "sgd_", 10),
+        (optim.Adam, "adam_", 14),
+        (optim.Adadelta, "adadelta_", 9),
+        (optim.RMSprop, "rmsprop_", 12),
+    ],
+)
 def test_kernels_of_the_engine_are_used_and_may_decline(monkeypatch, cls, name, count):
     recorder = Recorder(None)
     monkeypatch.setitem(_elementwise._kernels, name, recorder)

@@ -30,7 +30,9 @@ SAMPLERS = [
 
 
 def runs(torch):
-    """[name, what came out] of every case; each ends with a draw that shows where the default generator stands."""
+    """[name, what came out] of every case; each ends with a draw that shows where the default generator
+    stands.
+    """
     data = torch.utils.data
     rows = []
     dataset = data.TensorDataset(torch.arange(23), torch.arange(23.0) * 2)

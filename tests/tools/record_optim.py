@@ -41,9 +41,18 @@ OPTIMIZERS = {
         {"momentum": 0.5, "centered": True, "weight_decay": 0.1, "alpha": 0.9},
         {"maximize": True, "lr": 0.1},
     ],
-    "Adagrad": [{}, {"lr": 0.1, "lr_decay": 0.2, "weight_decay": 0.1}, {"initial_accumulator_value": 0.5, "maximize": True}],
+    "Adagrad": [
+        {},
+        {"lr": 0.1, "lr_decay": 0.2, "weight_decay": 0.1},
+        {"initial_accumulator_value": 0.5, "maximize": True},
+    ],
     "Adamax": [{}, {"lr": 0.1, "weight_decay": 0.1}, {"maximize": True, "betas": [0.7, 0.9]}],
-    "NAdam": [{}, {"lr": 0.1, "weight_decay": 0.1}, {"decoupled_weight_decay": True, "weight_decay": 0.1}, {"maximize": True}],
+    "NAdam": [
+        {},
+        {"lr": 0.1, "weight_decay": 0.1},
+        {"decoupled_weight_decay": True, "weight_decay": 0.1},
+        {"maximize": True},
+    ],
     "RAdam": [
         {},
         {"lr": 0.1, "weight_decay": 0.1, "betas": [0.9, 0.9]},
@@ -73,19 +82,66 @@ SCHEDULERS = [
     ("CosineAnnealingWarmRestarts", {"T_0": 3}),
     ("CosineAnnealingWarmRestarts", {"T_0": 2, "T_mult": 2, "eta_min": 0.001}),
     ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3}),
-    ("CyclicLR", {"base_lr": 0.01, "max_lr": [0.1, 0.2], "step_size_up": 2, "step_size_down": 4, "mode": "triangular2"}),
-    ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3, "mode": "exp_range", "gamma": 0.9, "cycle_momentum": False}),
+    (
+        "CyclicLR",
+        {
+            "base_lr": 0.01,
+            "max_lr": [0.1, 0.2],
+            "step_size_up": 2,
+            "step_size_down": 4,
+            "mode": "triangular2",
+        },
+    ),
+    (
+        "CyclicLR",
+        {
+            "base_lr": 0.01,
+            "max_lr": 0.1,
+            "step_size_up": 3,
+            "mode": "exp_range",
+            "gamma": 0.9,
+            "cycle_momentum": False,
+        },
+    ),
     ("OneCycleLR", {"max_lr": 0.5, "total_steps": 14}),
-    ("OneCycleLR", {"max_lr": [0.5, 0.3], "epochs": 2, "steps_per_epoch": 7, "anneal_strategy": "linear", "three_phase": True}),
+    (
+        "OneCycleLR",
+        {
+            "max_lr": [0.5, 0.3],
+            "epochs": 2,
+            "steps_per_epoch": 7,
+            "anneal_strategy": "linear",
+            "three_phase": True,
+        },
+    ),
     ("OneCycleLR", {"max_lr": 0.5, "total_steps": 20, "pct_start": 0.5, "cycle_momentum": False}),
     ("LambdaLR", {"lr_lambda": "lambda epoch: 0.95 ** epoch"}),
     ("LambdaLR", {"lr_lambda": "[lambda epoch: epoch // 3 + 1, lambda epoch: 1 / (epoch + 1)]"}),
     ("MultiplicativeLR", {"lr_lambda": "lambda epoch: 0.9 + epoch / 100"}),
     ("ReduceLROnPlateau", {"patience": 1, "factor": 0.5}),
-    ("ReduceLROnPlateau", {"mode": "max", "patience": 0, "cooldown": 2, "min_lr": 0.02, "threshold_mode": "abs"}),
-    ("SequentialLR", {"parts": [["LinearLR", {"total_iters": 4}], ["CosineAnnealingLR", {"T_max": 6}]], "milestones": [4]}),
-    ("SequentialLR", {"parts": [["ConstantLR", {"total_iters": 2}], ["ExponentialLR", {"gamma": 0.8}], ["StepLR", {"step_size": 2}]], "milestones": [2, 7]}),
-    ("ChainedScheduler", {"parts": [["ConstantLR", {"factor": 0.1, "total_iters": 3}], ["ExponentialLR", {"gamma": 0.9}]]}),
+    (
+        "ReduceLROnPlateau",
+        {"mode": "max", "patience": 0, "cooldown": 2, "min_lr": 0.02, "threshold_mode": "abs"},
+    ),
+    (
+        "SequentialLR",
+        {"parts": [["LinearLR", {"total_iters": 4}], ["CosineAnnealingLR", {"T_max": 6}]], "milestones": [4]},
+    ),
+    (
+        "SequentialLR",
+        {
+            "parts": [
+                ["ConstantLR", {"total_iters": 2}],
+                ["ExponentialLR", {"gamma": 0.8}],
+                ["StepLR", {"step_size": 2}],
+            ],
+            "milestones": [2, 7],
+        },
+    ),
+    (
+        "ChainedScheduler",
+        {"parts": [["ConstantLR", {"factor": 0.1, "total_iters": 3}], ["ExponentialLR", {"gamma": 0.9}]]},
+    ),
 ]
 METRICS = [1.0, 0.9, 0.9, 0.9, 0.8, 0.85, 0.85, 0.85, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7]
 

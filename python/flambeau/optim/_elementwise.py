@@ -1,9 +1,9 @@
 """What the elementwise optimizers share: one loop over groups, lazy state, checks of arguments.
 
 A subclass says how a parameter's state starts (`_init_state`) and how one parameter moves (`_update_param`).
-The engine may offer a fused kernel for a whole group in `flambeau._C._optim`; such a kernel returns False, with
-nothing changed, when a tensor is not one it handles (not a dense float32/float64 tensor on the CPU), and the
-tensor-by-tensor path takes over.
+The engine may offer a fused kernel for a whole group in `flambeau._C._optim`; such a kernel returns False,
+with nothing changed, when a tensor is not one it handles (not a dense float32/float64 tensor on the CPU), and
+the tensor-by-tensor path takes over.
 """
 
 import flambeau
@@ -165,8 +165,7 @@ class ElementwiseOptimizer(Optimizer):
 
     def _capturable_message(self):
         return (
-            "If capturable=True, params and state_steps must be on supported devices: "
-            f"{CAPTURABLE_DEVICES}."
+            f"If capturable=True, params and state_steps must be on supported devices: {CAPTURABLE_DEVICES}."
         )
 
 

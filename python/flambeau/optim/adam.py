@@ -16,7 +16,8 @@ class Adam(ElementwiseOptimizer):
         betas: decay rates of the running means of the gradient and of its square.
         eps: added to the denominator.
         weight_decay: L2 penalty; with ``decoupled_weight_decay`` the parameter itself decays, as in AdamW.
-        amsgrad: divide by the largest mean square so far (Reddi et al., "On the Convergence of Adam and Beyond").
+        amsgrad: divide by the largest mean square so far (Reddi et al., "On the Convergence of Adam and
+            Beyond").
         maximize: ascend instead of descend.
         foreach, fused: accepted for compatibility; the engine fuses steps wherever it can.
         capturable: keep the step counts on the parameters' device (accelerators only).

@@ -8,7 +8,8 @@ __all__ = ["Adamax"]
 
 
 class Adamax(ElementwiseOptimizer):
-    """Adamax, Adam with the infinity norm (Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015).
+    """Adamax, Adam with the infinity norm (Kingma and Ba, "Adam: A Method for Stochastic Optimization",
+    2015).
 
     Args:
         params: tensors, (name, tensor) pairs or parameter groups.

@@ -10,7 +10,8 @@ __all__ = ["LBFGS"]
 class LBFGS(Optimizer):
     """L-BFGS (Liu and Nocedal, "On the limited memory BFGS method for large scale optimization", 1989).
 
-    One parameter group only, all parameters on one device. Needs ``history_size + 1`` copies of the parameters.
+    One parameter group only, all parameters on one device. Needs ``history_size + 1`` copies of the
+    parameters.
 
     Args:
         params: tensors or (name, tensor) pairs.
@@ -195,7 +196,7 @@ class LBFGS(Optimizer):
         return first_loss
 
     def _remember(self, y, s, ys, steps, ro, scale):
-        """Adds a pair of gradient change and step to the history; returns the new scale of the first Hessian."""
+        """Adds gradient change and step to the history; returns the new scale of the first Hessian."""
         curvature = y.dot(s)
         if curvature <= 1e-10:
             return scale
@@ -312,7 +313,8 @@ class _StrongWolfe:
                 break
             t = _cubic_minimum(left.t, left.loss, left.slope, right.t, right.loss, right.slope)
 
-            # A trial close to an end may not narrow the bracket: twice in a row, or at the very end, go inwards.
+            # A trial close to an end may not narrow the bracket: twice in a row, or at the very end, go
+            # inwards.
             smallest, largest = min(left.t, right.t), max(left.t, right.t)
             margin = 0.1 * (largest - smallest)
             if min(largest - t, t - smallest) < margin:

@@ -24,7 +24,9 @@ _global_optimizer_post_hooks = OrderedDict()
 
 
 def register_optimizer_step_pre_hook(hook):
-    """Registers ``hook(optimizer, args, kwargs) -> None | (args, kwargs)`` before ``step`` of every optimizer."""
+    """Registers ``hook(optimizer, args, kwargs) -> None | (args, kwargs)`` before ``step`` of every
+    optimizer.
+    """
     return _register_global(_global_optimizer_pre_hooks, hook)
 
 
@@ -63,8 +65,9 @@ class Optimizer:
     """Base class for all optimizers.
 
     Args:
-        params: an iterable of tensors, of ``(name, tensor)`` pairs, or of dicts that each describe a parameter
-            group by ``params`` and options of their own. The order must be the same from run to run.
+        params: an iterable of tensors, of ``(name, tensor)`` pairs, or of dicts that each describe a
+            parameter group by ``params`` and options of their own. The order must be the same from run to
+            run.
         defaults: the options of groups that do not give them.
 
     Raises:
@@ -87,8 +90,10 @@ class Optimizer:
             import warnings
 
             warnings.warn(
-                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors "
-                "in sets will change between runs. Please use a list instead. This will be an error in a future "
+                "optimizer parameters need to be organized in ordered collections, but the ordering "
+                "of tensors "
+                "in sets will change between runs. Please use a list instead. This will be an error "
+                "in a future "
                 "release.",
                 FutureWarning,
                 stacklevel=2,
@@ -190,7 +195,8 @@ class Optimizer:
         return self._register(self._optimizer_state_dict_post_hooks, hook, prepend)
 
     def register_load_state_dict_pre_hook(self, hook, prepend=False):
-        """Registers ``hook(optimizer, state_dict) -> None | state_dict`` to run before :meth:`load_state_dict`.
+        """Registers ``hook(optimizer, state_dict) -> None | state_dict`` to run before
+        :meth:`load_state_dict`.
 
         The hook gets a shallow copy of the caller's dict.
         """
@@ -254,7 +260,8 @@ class Optimizer:
             raise ValueError("loaded state dict has a different number of parameter groups")
         if any(len(ours["params"]) != len(saved["params"]) for ours, saved in zip(groups, saved_groups)):
             raise ValueError(
-                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+                "loaded state dict contains a parameter group that doesn't match the size of "
+                "optimizer's group"
             )
 
         param_of, group_of = {}, {}
@@ -308,7 +315,8 @@ class Optimizer:
         """Adds a group, a dict with ``params`` and any options that differ from the defaults.
 
         Raises:
-            TypeError: for a group that is not a dict, or parameters that are not tensors in an ordered collection.
+            TypeError: for a group that is not a dict, or parameters that are not tensors in an ordered
+                collection.
             ValueError: for parameters that are not leaves, are named only in part, lack a required option, or
                 already belong to a group.
         """
@@ -320,7 +328,8 @@ class Optimizer:
             params = [params]
         elif isinstance(params, set):
             raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors "
+                "optimizer parameters need to be organized in ordered collections, but the ordering "
+                "of tensors "
                 "in sets will change between runs. Please use a list instead."
             )
         params = list(params)
@@ -329,14 +338,17 @@ class Optimizer:
         param_group["params"] = params
         if names:
             if len(names) != len(params):
-                raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+                raise ValueError(
+                    "all optimizer params should be with/without names. Some param names are missing"
+                )
             param_group["param_names"] = names
 
         differentiable = self.defaults.get("differentiable", None)
         for param in params:
             if not isinstance(param, flambeau.Tensor):
                 raise TypeError(
-                    "optimizer can only optimize Tensors, but one of the params is " + flambeau.typename(param)
+                    "optimizer can only optimize Tensors, but one of the params is "
+                    + flambeau.typename(param)
                 )
             if not differentiable and not (param.is_leaf or param.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
@@ -353,7 +365,8 @@ class Optimizer:
             import warnings
 
             warnings.warn(
-                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an "
+                "optimizer contains a parameter group with duplicate parameters; in future, this "
+                "will cause an "
                 "error; see github.com/pytorch/pytorch/issues/40967 for more information",
                 stacklevel=3,
             )

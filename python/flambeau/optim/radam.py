@@ -10,8 +10,8 @@ __all__ = ["RAdam"]
 class RAdam(ElementwiseOptimizer):
     """RAdam (Liu et al., "On the Variance of the Adaptive Learning Rate and Beyond", ICLR 2020).
 
-    While too few gradients were seen for their variance to be trusted, the step is plain momentum. eps is added
-    after the root is taken.
+    While too few gradients were seen for their variance to be trusted, the step is plain momentum. eps is
+    added after the root is taken.
 
     Args:
         params: tensors, (name, tensor) pairs or parameter groups.
@@ -76,7 +76,8 @@ class RAdam(ElementwiseOptimizer):
         square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
 
         correction2 = 1 - beta2**t
-        # The length of the simple moving average that the exponential one stands for, in the limit and at step t.
+        # The length of the simple moving average that the exponential one stands for, in the limit and at
+        # step t.
         rho_inf = 2 / (1 - beta2) - 1
         rho = rho_inf - 2 * t * (beta2**t) / correction2
         update = mean / (1 - beta1**t) * lr

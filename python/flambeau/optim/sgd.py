@@ -11,10 +11,10 @@ __all__ = ["SGD", "sgd"]
 class SGD(Optimizer):
     """Stochastic gradient descent, optionally with momentum.
 
-    With momentum, ``b = momentum * b + (1 - dampening) * g`` (``b = g`` at the first step) and the parameter moves
-    by ``-lr * b``, or by ``-lr * (g + momentum * b)`` with ``nesterov``; ``g`` includes ``weight_decay * p``.
-    Momentum: Polyak 1964; Nesterov's form: Sutskever et al., "On the importance of initialization and momentum in
-    deep learning", ICML 2013 (the velocity here is not scaled by the learning rate).
+    With momentum, ``b = momentum * b + (1 - dampening) * g`` (``b = g`` at the first step) and the parameter
+    moves by ``-lr * b``, or by ``-lr * (g + momentum * b)`` with ``nesterov``; ``g`` includes ``weight_decay
+    * p``. Momentum: Polyak 1964; Nesterov's form: Sutskever et al., "On the importance of initialization and
+    momentum in deep learning", ICML 2013 (the velocity here is not scaled by the learning rate).
 
     Args:
         params: tensors, (name, tensor) pairs or parameter groups.
@@ -65,12 +65,19 @@ class SGD(Optimizer):
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        late = {"nesterov": False, "maximize": False, "foreach": None, "differentiable": False, "fused": False}
+        late = {
+            "nesterov": False,
+            "maximize": False,
+            "foreach": None,
+            "differentiable": False,
+            "fused": False,
+        }
         for group in self.param_groups:
             for name, value in late.items():
                 group.setdefault(name, value)
 
-    # Written out rather than shared with the other optimizers: this is the shortest step, and its overhead shows.
+    # Written out rather than shared with the other optimizers: this is the shortest step, and its overhead
+    # shows.
     def step(self, closure=None):
         """Performs one optimization step and returns the loss of ``closure``, if given.
 

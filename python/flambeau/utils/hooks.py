@@ -7,7 +7,8 @@ __all__ = ["RemovableHandle", "unserializable_hook", "warn_if_has_hooks"]
 
 
 class RemovableHandle:
-    """Returned by every ``register_*_hook``; :meth:`remove` (or leaving a ``with`` block) takes the hook away.
+    """Returned by every ``register_*_hook``; :meth:`remove` (or leaving a ``with`` block) takes the hook
+    away.
 
     Args:
         hooks_dict: the dictionary that holds the hook under ``handle.id``. Only a weak reference is kept.

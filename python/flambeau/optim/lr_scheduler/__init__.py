@@ -1,6 +1,6 @@
 """Learning rate schedulers: they change the ``lr`` of an optimizer's groups as training goes on."""
 
-from .base import LRScheduler, _LRScheduler
+from .base import LRScheduler, _LRScheduler  # noqa: F401 - the older name
 from .composite import ChainedScheduler, SequentialLR
 from .cyclic import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
 from .factors import LambdaLR, MultiplicativeLR

@@ -8,9 +8,12 @@ __all__ = ["LRScheduler"]
 
 _ORDER_HELP = "See more details at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
 EPOCH_DEPRECATION_WARNING = (
-    "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. Please use "
-    "`scheduler.step()` to step the scheduler. During the deprecation, if epoch is different from None, the closed "
-    "form is used instead of the new chainable form, where available. Please open an issue if you are unable to "
+    "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where "
+    "possible. Please use "
+    "`scheduler.step()` to step the scheduler. During the deprecation, if epoch is different from "
+    "None, the closed "
+    "form is used instead of the new chainable form, where available. Please open an issue if you "
+    "are unable to "
     "replicate your use case: https://github.com/pytorch/pytorch/issues/new/choose."
 )
 
@@ -22,7 +25,9 @@ def warn(message):
 
 
 def own(value):
-    """A tensor's copy, so that filling the group's learning rate in place does not change what was remembered."""
+    """A tensor's copy, so that filling the group's learning rate in place does not change what was
+    remembered.
+    """
     return value.clone() if isinstance(value, flambeau.Tensor) else value
 
 
@@ -57,7 +62,9 @@ def check_optimizer(optimizer):
 
 
 def pack_callables(functions):
-    """What a state dict keeps of user functions: the attributes of callable objects, nothing of plain functions."""
+    """What a state dict keeps of user functions: the attributes of callable objects, nothing of plain
+    functions.
+    """
     from types import FunctionType
 
     return [None if isinstance(fn, FunctionType) else fn.__dict__.copy() for fn in functions]
@@ -82,9 +89,12 @@ class LRScheduler:
                 group.setdefault("initial_lr", own(group["lr"]))
             elif "initial_lr" not in group:
                 raise KeyError(
-                    f"param 'initial_lr' is not specified in param_groups[{index}] when resuming scheduler with "
-                    "last_epoch >= 0.\nThis typically happens when:\n1. You're trying to resume training from a "
-                    "checkpoint but haven't properly loaded the optimizer state\n2. You're using last_epoch >= 0 "
+                    f"param 'initial_lr' is not specified in param_groups[{index}] when resuming "
+                    f"scheduler with "
+                    "last_epoch >= 0.\nThis typically happens when:\n1. You're trying to resume "
+                    "training from a "
+                    "checkpoint but haven't properly loaded the optimizer state\n2. You're using "
+                    "last_epoch >= 0 "
                     "for a fresh training run (not recommended)"
                 )
         self.base_lrs = group_values(optimizer, "initial_lr")
@@ -113,7 +123,7 @@ class LRScheduler:
         return self._last_lr
 
     def get_lr(self):
-        """Computes the learning rates of the current ``last_epoch``, usually from those of the step before."""
+        """Computes the learning rates of ``last_epoch``, usually from those of the step before."""
         raise NotImplementedError
 
     def _check_called_by_step(self):
@@ -127,13 +137,15 @@ class LRScheduler:
             if not hasattr(optimizer.step, "_wrapped_by_lr_sched"):
                 warn(
                     "Seems like `optimizer.step()` has been overridden after learning rate scheduler "
-                    "initialization. Please, make sure to call `optimizer.step()` before `lr_scheduler.step()`. "
-                    + _ORDER_HELP
+                    "initialization. Please, make sure to call `optimizer.step()` before "
+                    "`lr_scheduler.step()`. " + _ORDER_HELP
                 )
             elif not getattr(optimizer, "_opt_called", False):
                 warn(
-                    "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, "
-                    "you should call them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`.  "
+                    "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch "
+                    "1.1.0 and later, "
+                    "you should call them in the opposite order: `optimizer.step()` before "
+                    "`lr_scheduler.step()`.  "
                     "Failure to do this will result in PyTorch skipping the first value of the learning rate "
                     "schedule. " + _ORDER_HELP
                 )

@@ -122,10 +122,12 @@ class CyclicLR(_MomentumMixin, LRScheduler):
         optimizer: the optimizer to schedule.
         base_lr, max_lr: bounds, or one for each group.
         step_size_up, step_size_down: batches of the rising and of the falling half (default: the same).
-        mode: "triangular", "triangular2" (halved every cycle) or "exp_range" (scaled by ``gamma ** batches``).
+        mode: "triangular", "triangular2" (halved every cycle) or "exp_range" (scaled by ``gamma **
+            batches``).
         gamma: factor of "exp_range".
         scale_fn, scale_mode: a scaling of one's own, a function of the "cycle" or of the "iterations".
-        cycle_momentum, base_momentum, max_momentum: whether momentum moves against the learning rate, and its bounds.
+        cycle_momentum, base_momentum, max_momentum: whether momentum moves against the learning rate, and its
+            bounds.
         last_epoch: number of the last batch when a run is resumed.
     """
 
@@ -166,7 +168,9 @@ class CyclicLR(_MomentumMixin, LRScheduler):
             self.scale_mode = _CYCLE_MODES[mode][1]
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
-            self.base_momentums, self.max_momentums = self._take_momentums(base_momentum, max_momentum, last_epoch)
+            self.base_momentums, self.max_momentums = self._take_momentums(
+                base_momentum, max_momentum, last_epoch
+            )
         super().__init__(optimizer, last_epoch)
         self.base_lrs = base_lrs
 
@@ -186,7 +190,10 @@ class CyclicLR(_MomentumMixin, LRScheduler):
         def scale():
             return self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
 
-        lrs = [low + (high - low) * height * scale() for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
+        lrs = [
+            low + (high - low) * height * scale()
+            for low, high in zip(self.base_lrs, self.max_lrs, strict=True)
+        ]
         if self.cycle_momentum:
             bounds = zip(self.base_momentums, self.max_momentums, strict=True)
             momentums = [high - (high - low) * height * scale() for low, high in bounds]
@@ -195,7 +202,9 @@ class CyclicLR(_MomentumMixin, LRScheduler):
         return lrs
 
     def state_dict(self):
-        """Returns all attributes but the optimizer; of a callable ``scale_fn`` its attributes, of a function None."""
+        """Returns all attributes but the optimizer; of a callable ``scale_fn`` its attributes, of a function
+        None.
+        """
         state = super().state_dict()
         custom = state.pop("_scale_fn_custom")
         state["_scale_fn_custom"] = None if custom is None else pack_callables([custom])[0]
@@ -203,7 +212,9 @@ class CyclicLR(_MomentumMixin, LRScheduler):
 
     def load_state_dict(self, state_dict):
         """Takes over a dict made by :meth:`state_dict`."""
-        super().load_state_dict({key: value for key, value in state_dict.items() if key != "_scale_fn_custom"})
+        super().load_state_dict(
+            {key: value for key, value in state_dict.items() if key != "_scale_fn_custom"}
+        )
         attributes = state_dict["_scale_fn_custom"]
         if attributes is not None:
             self._scale_fn_custom.__dict__.update(attributes)
@@ -212,7 +223,8 @@ class CyclicLR(_MomentumMixin, LRScheduler):
 class OneCycleLR(_MomentumMixin, LRScheduler):
     """One rise to ``max_lr`` and one fall far below the start, stepped after every batch.
 
-    Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates", 2017.
+    Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates",
+    2017.
 
     Args:
         optimizer: the optimizer to schedule.
@@ -220,7 +232,8 @@ class OneCycleLR(_MomentumMixin, LRScheduler):
         total_steps: number of batches in the cycle; or give ``epochs`` and ``steps_per_epoch``.
         pct_start: share of the cycle in which the learning rate rises.
         anneal_strategy: "cos" or "linear".
-        cycle_momentum, base_momentum, max_momentum: whether momentum moves against the learning rate, and its bounds.
+        cycle_momentum, base_momentum, max_momentum: whether momentum moves against the learning rate, and its
+            bounds.
         div_factor: the start is ``max_lr / div_factor``.
         final_div_factor: the end is the start divided by it.
         three_phase: fall symmetrically to the start first, then below it, instead of in one fall.
@@ -278,7 +291,9 @@ class OneCycleLR(_MomentumMixin, LRScheduler):
         if pct_start < 0 or pct_start > 1 or not isinstance(pct_start, float):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
+            raise ValueError(
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
+            )
         self._anneal_func_type = anneal_strategy
 
         max_lrs = per_group("max_lr", optimizer, max_lr)

@@ -19,7 +19,9 @@ class _FunctionScheduler(LRScheduler):
         self.lr_lambdas = list(lr_lambda)
 
     def state_dict(self):
-        """Returns all attributes but the optimizer; of callable objects their attributes, of functions nothing."""
+        """Returns all attributes but the optimizer; of callable objects their attributes, of functions
+        nothing.
+        """
         state = super().state_dict()
         del state["lr_lambdas"]
         state["lr_lambdas"] = pack_callables(self.lr_lambdas)

@@ -36,9 +36,9 @@ def _warn(message, stacklevel=3):
 class DataLoader:
     """Iterates over a dataset in batches.
 
-    Everything runs in the calling process: ``num_workers`` above 0 is accepted, gives a warning once and changes
-    neither the batches nor their order; ``prefetch_factor``, ``timeout``, ``worker_init_fn``, ``in_order`` and
-    ``multiprocessing_context``, which configure workers, have no effect then.
+    Everything runs in the calling process: ``num_workers`` above 0 is accepted, gives a warning once and
+    changes neither the batches nor their order; ``prefetch_factor``, ``timeout``, ``worker_init_fn``,
+    ``in_order`` and ``multiprocessing_context``, which configure workers, have no effect then.
 
     Args:
         dataset: a dataset with ``__getitem__`` and ``__len__``, or an :class:`IterableDataset`.
@@ -50,7 +50,8 @@ class DataLoader:
         collate_fn: makes a batch of a list of samples; :func:`default_collate` unless given.
         pin_memory: put batches in page-locked memory, if there is an accelerator.
         drop_last: leave out a last batch that is not full.
-        timeout, worker_init_fn, multiprocessing_context, prefetch_factor, persistent_workers, in_order: see above.
+        timeout, worker_init_fn, multiprocessing_context, prefetch_factor, persistent_workers, in_order: see
+            above.
         generator: source of the order of samples.
         pin_memory_device: deprecated, has no effect.
 
@@ -90,7 +91,8 @@ class DataLoader:
             raise ValueError("timeout option should be non-negative")
         if num_workers == 0 and prefetch_factor is not None:
             raise ValueError(
-                "prefetch_factor option could only be specified in multiprocessing.let num_workers > 0 to enable "
+                "prefetch_factor option could only be specified in multiprocessing.let num_workers > "
+                "0 to enable "
                 "multiprocessing, otherwise set prefetch_factor to None."
             )
         if num_workers > 0 and prefetch_factor is None:
@@ -116,7 +118,8 @@ class DataLoader:
             for name, value in given.items():
                 if value is not None:
                     raise ValueError(
-                        f"DataLoader with IterableDataset: expected unspecified {name} option, but got {name}={value}"
+                        f"DataLoader with IterableDataset: expected unspecified {name} option, but "
+                        f"got {name}={value}"
                     )
         else:
             self._dataset_kind = _DatasetKind.Map
@@ -126,7 +129,8 @@ class DataLoader:
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
                 raise ValueError(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, "
+                    "and drop_last"
                 )
             batch_size, drop_last = None, False
         elif batch_size is None and drop_last:
@@ -190,7 +194,8 @@ class DataLoader:
                 context = multiprocessing.get_context(context)
             if not isinstance(context, multiprocessing.context.BaseContext):
                 raise TypeError(
-                    "multiprocessing_context option should be a valid context object or a string specifying the "
+                    "multiprocessing_context option should be a valid context object or a string "
+                    "specifying the "
                     f"start method, but got multiprocessing_context={context}"
                 )
         self.__multiprocessing_context = context
@@ -252,8 +257,8 @@ class _DataLoaderIter:
                 )
         if loader.timeout != 0 and loader.num_workers == 0:
             raise AssertionError("_SingleProcessDataLoaderIter requires timeout == 0")
-        # The draw comes after the sampler's iterator is made and before its first index, as in PyTorch: a sampler
-        # that draws lazily continues from it.
+        # The draw comes after the sampler's iterator is made and before its first index, as in PyTorch: a
+        # sampler that draws lazily continues from it.
         self._sampler_iter = iter(self._index_sampler)
         seed = flambeau.empty((), dtype=flambeau.int64).random_(generator=loader.generator)
         self._base_seed = seed.item()

@@ -20,8 +20,8 @@ __all__ = [
 class Dataset:
     """Base class of datasets that give an item for an index.
 
-    Subclasses define ``__getitem__`` and usually ``__len__``; ``__getitems__(indices)``, which returns a list of
-    items, is used instead of single look-ups where it exists. ``a + b`` concatenates.
+    Subclasses define ``__getitem__`` and usually ``__len__``; ``__getitems__(indices)``, which returns a list
+    of items, is used instead of single look-ups where it exists. ``a + b`` concatenates.
     """
 
     # `Dataset[T]` is accepted in annotations and as a base class.
@@ -171,8 +171,10 @@ class Subset(Dataset):
         cls = type(self)
         if cls.__getitem__ is not Subset.__getitem__ and cls.__getitems__ is Subset.__getitems__:
             raise NotImplementedError(
-                f"{cls.__name__} overrides __getitem__ but not __getitems__. When subclassing Subset and overriding "
-                "__getitem__, you must also override __getitems__ to ensure DataLoader works correctly with your "
+                f"{cls.__name__} overrides __getitem__ but not __getitems__. When subclassing Subset "
+                f"and overriding "
+                "__getitem__, you must also override __getitems__ to ensure DataLoader works "
+                "correctly with your "
                 "custom logic. A simple implementation:\n\ndef __getitems__(self, indices):\n"
                 "    return [self.__getitem__(idx) for idx in indices]"
             )
@@ -197,8 +199,8 @@ def random_split(dataset, lengths, generator=None):
 
     Args:
         dataset: the dataset.
-        lengths: the parts' lengths, or fractions that add up to 1. Of what rounding leaves over, each part gets one
-            item in turn.
+        lengths: the parts' lengths, or fractions that add up to 1. Of what rounding leaves over, each part
+            gets one item in turn.
         generator: source of the permutation; the default one unless given.
 
     Returns:
@@ -221,7 +223,8 @@ def random_split(dataset, lengths, generator=None):
                 import warnings
 
                 warnings.warn(
-                    f"Length of split at index {index} is 0. This might result in an empty dataset.", stacklevel=2
+                    f"Length of split at index {index} is 0. This might result in an empty dataset.",
+                    stacklevel=2,
                 )
     total = sum(lengths)
     if total != len(dataset):

@@ -120,7 +120,9 @@ class WeightedRandomSampler(Sampler):
 
     def __init__(self, weights, num_samples, replacement=True, generator=None):
         if not _is_positive_int(num_samples):
-            raise ValueError(f"num_samples should be a positive integer value, but got num_samples={num_samples}")
+            raise ValueError(
+                f"num_samples should be a positive integer value, but got num_samples={num_samples}"
+            )
         if not isinstance(replacement, bool):
             raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
         weights = flambeau.as_tensor(weights, dtype=flambeau.double)
@@ -134,7 +136,9 @@ class WeightedRandomSampler(Sampler):
         self.generator = generator
 
     def __iter__(self):
-        draws = flambeau.multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator)
+        draws = flambeau.multinomial(
+            self.weights, self.num_samples, self.replacement, generator=self.generator
+        )
         yield from draws.tolist()
 
     def __len__(self):
@@ -142,11 +146,13 @@ class WeightedRandomSampler(Sampler):
 
 
 class BatchSampler(Sampler):
-    """Lists of ``batch_size`` indices of another sampler; the last one may be shorter, unless ``drop_last``."""
+    """Lists of ``batch_size`` indices of another sampler; the last may be shorter, unless ``drop_last``."""
 
     def __init__(self, sampler, batch_size, drop_last):
         if not _is_positive_int(batch_size):
-            raise ValueError(f"batch_size should be a positive integer value, but got batch_size={batch_size}")
+            raise ValueError(
+                f"batch_size should be a positive integer value, but got batch_size={batch_size}"
+            )
         if not isinstance(drop_last, bool):
             raise ValueError(f"drop_last should be a boolean value, but got drop_last={drop_last}")
         self.sampler = sampler

@@ -71,11 +71,13 @@ def default_convert(data):
 
 
 def collate(batch, *, collate_fn_map=None):
-    """Collates a list of samples by the functions of ``collate_fn_map`` (type -> function), inside containers too.
+    """Collates a list of samples by the functions of ``collate_fn_map`` (type -> function), inside containers
+    too.
 
     Args:
         batch: samples of the same structure.
-        collate_fn_map: functions called as ``fn(batch, collate_fn_map=...)``, for exact types first, then for bases.
+        collate_fn_map: functions called as ``fn(batch, collate_fn_map=...)``, for exact types first, then for
+            bases.
 
     Raises:
         TypeError: for a type that no function is for.
@@ -88,12 +90,16 @@ def collate(batch, *, collate_fn_map=None):
         if function is None:
             function = next((fn for base, fn in collate_fn_map.items() if isinstance(first, base)), None)
         if function is None and collate_fn_map is default_collate_fn_map:
-            function = {"array": _collate_numpy_arrays, "scalar": _collate_numpy_scalars}.get(_numpy_kind(first))
+            function = {"array": _collate_numpy_arrays, "scalar": _collate_numpy_scalars}.get(
+                _numpy_kind(first)
+            )
         if function is not None:
             return function(batch, collate_fn_map=collate_fn_map)
 
     if isinstance(first, Mapping):
-        columns = {key: collate([item[key] for item in batch], collate_fn_map=collate_fn_map) for key in first}
+        columns = {
+            key: collate([item[key] for item in batch], collate_fn_map=collate_fn_map) for key in first
+        }
         return _rebuild_mapping(first, columns)
     if isinstance(first, tuple) and hasattr(first, "_fields"):
         return cls(*(collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch)))
@@ -167,7 +173,8 @@ default_collate_fn_map = _DefaultMap(
 
 
 def default_collate(batch):
-    """Collates samples: tensors and arrays are stacked, numbers become a tensor, containers keep their structure.
+    """Collates samples: tensors and arrays are stacked, numbers become a tensor, containers keep their
+    structure.
 
     Raises:
         TypeError: for samples of other types.

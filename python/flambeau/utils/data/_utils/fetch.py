@@ -58,7 +58,9 @@ class MapFetcher:
 
 
 def _tensor_rows(dataset, index):
-    """A batch of a plain TensorDataset in one gather a tensor: the values that collating single rows would give."""
+    """A batch of a plain TensorDataset in one gather a tensor: the values that collating single rows would
+    give.
+    """
     if any(type(i) is not int for i in index):
         return None
     while type(dataset) is Subset:
