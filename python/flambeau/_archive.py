@@ -118,10 +118,9 @@ class ArchiveWriter:
 def _fail(what):
     raise RuntimeError(
         f"PytorchStreamReader failed {what}. This is an internal miniz error. If you are seeing this "
-        f"error, there is "
-        "a high likelihood that your checkpoint file is corrupted. This can happen if the checkpoint "
-        "was not saved "
-        "properly, was transferred incorrectly, or the file was modified after saving."
+        "error, there is a high likelihood that your checkpoint file is corrupted. This can happen if the "
+        "checkpoint was not saved properly, was transferred incorrectly, or the file was modified after "
+        "saving."
     )
 
 

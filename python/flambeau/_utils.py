@@ -72,10 +72,9 @@ def _check_layout(storage, offset, size, stride, dtype):
     itemsize = dtype.itemsize
     if (last + 1) * itemsize > storage.numel * storage.dtype.itemsize:
         raise RuntimeError(
-            "Trying to resize storage that is not resizable: "
-            f"size {list(size)}, stride {list(stride)} and storage offset {offset} need "
-            f"{(last + 1) * itemsize} "
-            f"bytes, but the storage has {storage.numel * storage.dtype.itemsize}"
+            f"Trying to resize storage that is not resizable: size {list(size)}, stride {list(stride)} and "
+            f"storage offset {offset} need {(last + 1) * itemsize} bytes, but the storage has "
+            f"{storage.numel * storage.dtype.itemsize}"
         )
 
 

@@ -243,9 +243,8 @@ class Unpickler:
             raise _error(
                 f"Unsupported global: GLOBAL {shown} was not an allowed global by default. Please use "
                 f"`torch.serialization.add_safe_globals([{shown}])` or the "
-                f"`torch.serialization.safe_globals([{shown}])` context manager to allowlist this "
-                f"global if you "
-                "trust this class/function."
+                f"`torch.serialization.safe_globals([{shown}])` context manager to allowlist this global "
+                "if you trust this class/function."
             )
         self.stack.append(found)
 
@@ -365,11 +364,10 @@ class Unpickler:
             import warnings
 
             warnings.warn(
-                f"Detected pickle protocol {version} in the checkpoint, which was not the default "
-                f"pickle protocol "
-                "used by `torch.load` (2). The weights_only Unpickler might not support all instructions "
-                "implemented by this protocol, please file an issue for adding support if you "
-                "encounter this.",
+                f"Detected pickle protocol {version} in the checkpoint, which was not the default pickle "
+                "protocol used by `torch.load` (2). The weights_only Unpickler might not support all "
+                "instructions implemented by this protocol, please file an issue for adding support if "
+                "you encounter this.",
                 stacklevel=2,
             )
 

@@ -29,16 +29,13 @@ PROTOCOL_VERSION = 1001
 DEFAULT_PROTOCOL = 2
 
 _UNSAFE_MESSAGE = (
-    "In PyTorch 2.6, we changed the default value of the `weights_only` argument in `torch.load` "
-    "from `False` to "
-    "`True`. Re-running `torch.load` with `weights_only` set to `False` will likely succeed, but it "
-    "can result in "
-    "arbitrary code execution. Do it only if you got the file from a trusted source."
+    "In PyTorch 2.6, we changed the default value of the `weights_only` argument in `torch.load` from "
+    "`False` to `True`. Re-running `torch.load` with `weights_only` set to `False` will likely succeed, "
+    "but it can result in arbitrary code execution. Do it only if you got the file from a trusted source."
 )
 _DOCS_MESSAGE = (
     "\n\nCheck the documentation of torch.load to learn more about types accepted by default with "
-    "weights_only "
-    "https://pytorch.org/docs/stable/generated/torch.load.html."
+    "weights_only https://pytorch.org/docs/stable/generated/torch.load.html."
 )
 
 _compute_crc32 = True
@@ -194,9 +191,8 @@ def default_restore_location(storage, location):
         if backend is None or not backend.is_available():
             name = kind.upper()
             raise RuntimeError(
-                f"Attempting to deserialize object on a {name} device but torch.{kind}.is_available() "
-                f"is False. If "
-                "you are running on a CPU-only machine, please use torch.load with "
+                f"Attempting to deserialize object on a {name} device but torch.{kind}.is_available() is "
+                "False. If you are running on a CPU-only machine, please use torch.load with "
                 "map_location=torch.device('cpu') to map your storages to the CPU."
             )
         return storage.to(device=flambeau.device(location))
@@ -274,9 +270,8 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
             if mmap:
                 raise RuntimeError(
                     f"mmap can only be used with files saved with `torch.save({f}, "
-                    "_use_new_zipfile_serialization=True), please torch.save your checkpoint with "
-                    "this option in "
-                    "order to use mmap."
+                    "_use_new_zipfile_serialization=True), please torch.save your checkpoint with this "
+                    "option in order to use mmap."
                 )
             return _load_legacy(buffer, options)
         except UnpicklingError as error:
@@ -303,9 +298,8 @@ def _resolve_weights_only(weights_only, pickle_module):
     force, force_not = is_set("TORCH_FORCE_WEIGHTS_ONLY_LOAD"), is_set("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
     if force and force_not:
         raise RuntimeError(
-            "Only one of `TORCH_FORCE_WEIGHTS_ONLY_LOAD` or `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD` "
-            "should be set, but "
-            "both were set."
+            "Only one of `TORCH_FORCE_WEIGHTS_ONLY_LOAD` or `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD` should be "
+            "set, but both were set."
         )
     if force:
         return True
@@ -316,8 +310,7 @@ def _resolve_weights_only(weights_only, pickle_module):
 
         warnings.warn(
             "Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD detected, since the`weights_only` "
-            "argument was "
-            "not explicitly passed to `torch.load`, forcing weights_only=False.",
+            "argument was not explicitly passed to `torch.load`, forcing weights_only=False.",
             UserWarning,
             stacklevel=3,
         )
@@ -332,17 +325,16 @@ def _explain(message):
     if re.search(r"GLOBAL (\S+) was not an allowed global by default.", message):
         return (
             "Weights only load failed. This file can still be loaded, to do so you have two options, "
-            "\033[1mdo those steps only if you trust the source of the checkpoint\033[0m. \n"
-            f"\t(1) {_UNSAFE_MESSAGE}\n"
-            "\t(2) Alternatively, to load with `weights_only=True` please check the recommended steps in the "
-            f"following error message.\n\tWeightsUnpickler error: {message}{_DOCS_MESSAGE}"
+            "\033[1mdo those steps only if you trust the source of the checkpoint\033[0m. \n\t(1) "
+            f"{_UNSAFE_MESSAGE}\n\t(2) Alternatively, to load with `weights_only=True` please check the "
+            "recommended steps in the following error message.\n\tWeightsUnpickler error: "
+            f"{message}{_DOCS_MESSAGE}"
         )
     text = f"Weights only load failed. {_UNSAFE_MESSAGE}\n"
     if not re.search(r"whose module (\S+) is blocked", message):
         text += (
-            "Please file an issue with the following so that we can make `weights_only=True` "
-            "compatible with your "
-            "use case: WeightsUnpickler error: "
+            "Please file an issue with the following so that we can make `weights_only=True` compatible "
+            "with your use case: WeightsUnpickler error: "
         )
     return f"{text}\n\n{message}{_DOCS_MESSAGE}"
 
@@ -358,9 +350,8 @@ def _contents(file):
         if not isinstance(error, AttributeError) and "seek" not in str(error) and "tell" not in str(error):
             raise
         raise type(error)(
-            f"{error}. You can only torch.load from a file that is seekable. Please pre-load the data "
-            f"into a buffer "
-            "like io.BytesIO and try to load from it instead."
+            f"{error}. You can only torch.load from a file that is seekable. Please pre-load the data into "
+            "a buffer like io.BytesIO and try to load from it instead."
         ) from None
     getbuffer = getattr(file, "getbuffer", None)
     if getbuffer is not None:
@@ -383,9 +374,8 @@ def _load_zip(buffer, options):
     archive = ArchiveReader(buffer)
     if "constants.pkl" in archive:
         raise RuntimeError(
-            "the file is a TorchScript archive, which holds code: save the module's state_dict() "
-            "with torch.save "
-            "and load that instead"
+            "the file is a TorchScript archive, which holds code: save the module's state_dict() with "
+            "torch.save and load that instead"
         )
     order = bytes(archive.record("byteorder")) if "byteorder" in archive else b"little"
     if order not in (b"little", b"big"):
@@ -487,9 +477,8 @@ def _load_legacy(buffer, options):
     data = bytes(buffer)
     if len(data) > 262 and data[257:262] == b"ustar":
         raise RuntimeError(
-            "Cannot load files saved in the legacy .tar format, of PyTorch before 0.1.10: load and "
-            "save them again "
-            "with a version of PyTorch before 2.0"
+            "Cannot load files saved in the legacy .tar format, of PyTorch before 0.1.10: load and save "
+            "them again with a version of PyTorch before 2.0"
         )
     magic, position = _unpickle(data, 0, options)
     if magic != MAGIC_NUMBER:

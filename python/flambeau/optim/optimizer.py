@@ -90,11 +90,9 @@ class Optimizer:
             import warnings
 
             warnings.warn(
-                "optimizer parameters need to be organized in ordered collections, but the ordering "
-                "of tensors "
-                "in sets will change between runs. Please use a list instead. This will be an error "
-                "in a future "
-                "release.",
+                "optimizer parameters need to be organized in ordered collections, but the ordering of "
+                "tensors in sets will change between runs. Please use a list instead. This will be an "
+                "error in a future release.",
                 FutureWarning,
                 stacklevel=2,
             )
@@ -328,9 +326,8 @@ class Optimizer:
             params = [params]
         elif isinstance(params, set):
             raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering "
-                "of tensors "
-                "in sets will change between runs. Please use a list instead."
+                "optimizer parameters need to be organized in ordered collections, but the ordering of "
+                "tensors in sets will change between runs. Please use a list instead."
             )
         params = list(params)
         names = [entry[0] for entry in params if isinstance(entry, tuple)]
@@ -365,9 +362,8 @@ class Optimizer:
             import warnings
 
             warnings.warn(
-                "optimizer contains a parameter group with duplicate parameters; in future, this "
-                "will cause an "
-                "error; see github.com/pytorch/pytorch/issues/40967 for more information",
+                "optimizer contains a parameter group with duplicate parameters; in future, this will "
+                "cause an error; see github.com/pytorch/pytorch/issues/40967 for more information",
                 stacklevel=3,
             )
         for group in self.param_groups:

@@ -8,13 +8,11 @@ __all__ = ["LRScheduler"]
 
 _ORDER_HELP = "See more details at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
 EPOCH_DEPRECATION_WARNING = (
-    "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where "
-    "possible. Please use "
-    "`scheduler.step()` to step the scheduler. During the deprecation, if epoch is different from "
-    "None, the closed "
-    "form is used instead of the new chainable form, where available. Please open an issue if you "
-    "are unable to "
-    "replicate your use case: https://github.com/pytorch/pytorch/issues/new/choose."
+    "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. "
+    "Please use `scheduler.step()` to step the scheduler. During the deprecation, if epoch is different "
+    "from None, the closed form is used instead of the new chainable form, where available. Please open "
+    "an issue if you are unable to replicate your use case: "
+    "https://github.com/pytorch/pytorch/issues/new/choose."
 )
 
 
@@ -89,13 +87,10 @@ class LRScheduler:
                 group.setdefault("initial_lr", own(group["lr"]))
             elif "initial_lr" not in group:
                 raise KeyError(
-                    f"param 'initial_lr' is not specified in param_groups[{index}] when resuming "
-                    f"scheduler with "
-                    "last_epoch >= 0.\nThis typically happens when:\n1. You're trying to resume "
-                    "training from a "
-                    "checkpoint but haven't properly loaded the optimizer state\n2. You're using "
-                    "last_epoch >= 0 "
-                    "for a fresh training run (not recommended)"
+                    f"param 'initial_lr' is not specified in param_groups[{index}] when resuming scheduler "
+                    "with last_epoch >= 0.\nThis typically happens when:\n1. You're trying to resume "
+                    "training from a checkpoint but haven't properly loaded the optimizer state\n2. "
+                    "You're using last_epoch >= 0 for a fresh training run (not recommended)"
                 )
         self.base_lrs = group_values(optimizer, "initial_lr")
         self.last_epoch = last_epoch
@@ -142,11 +137,10 @@ class LRScheduler:
                 )
             elif not getattr(optimizer, "_opt_called", False):
                 warn(
-                    "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch "
-                    "1.1.0 and later, "
-                    "you should call them in the opposite order: `optimizer.step()` before "
-                    "`lr_scheduler.step()`.  "
-                    "Failure to do this will result in PyTorch skipping the first value of the learning rate "
+                    "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 "
+                    "and later, you should call them in the opposite order: `optimizer.step()` before "
+                    "`lr_scheduler.step()`.  Failure to do this will result in PyTorch skipping the first "
+                    "value of the learning rate "
                     "schedule. " + _ORDER_HELP
                 )
         self._step_count += 1

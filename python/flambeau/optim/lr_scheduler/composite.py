@@ -17,16 +17,14 @@ class _Composite(LRScheduler):
             if isinstance(scheduler, ReduceLROnPlateau):
                 raise ValueError(
                     f"{name} does not support `ReduceLROnPlateau` scheduler as it requires additional "
-                    f"kwargs to be "
-                    f"specified when calling `step`, but got one at index {index} in the given "
-                    f"schedulers sequence."
+                    f"kwargs to be specified when calling `step`, but got one at index {index} in the "
+                    "given schedulers sequence."
                 )
             if optimizer != scheduler.optimizer:
                 raise ValueError(
                     f"{name} expects all schedulers to belong to the same optimizer, but got scheduler "
                     f"{type(scheduler).__name__} at index {index} has {scheduler.optimizer}, which is "
-                    f"different "
-                    f"from {type(optimizer).__name__}."
+                    f"different from {type(optimizer).__name__}."
                 )
 
     def state_dict(self):
@@ -60,10 +58,8 @@ class SequentialLR(_Composite):
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
                 "Sequential Schedulers expects number of schedulers provided to be one more than the "
-                "number of "
-                f"milestone points, but got number of schedulers {len(schedulers)} and the number of "
-                f"milestones "
-                f"to be equal to {len(milestones)}"
+                f"number of milestone points, but got number of schedulers {len(schedulers)} and the "
+                f"number of milestones to be equal to {len(milestones)}"
             )
         self._schedulers = schedulers
         self._milestones = milestones

@@ -91,9 +91,8 @@ class DataLoader:
             raise ValueError("timeout option should be non-negative")
         if num_workers == 0 and prefetch_factor is not None:
             raise ValueError(
-                "prefetch_factor option could only be specified in multiprocessing.let num_workers > "
-                "0 to enable "
-                "multiprocessing, otherwise set prefetch_factor to None."
+                "prefetch_factor option could only be specified in multiprocessing.let num_workers > 0 to "
+                "enable multiprocessing, otherwise set prefetch_factor to None."
             )
         if num_workers > 0 and prefetch_factor is None:
             prefetch_factor = 2
@@ -195,8 +194,7 @@ class DataLoader:
             if not isinstance(context, multiprocessing.context.BaseContext):
                 raise TypeError(
                     "multiprocessing_context option should be a valid context object or a string "
-                    "specifying the "
-                    f"start method, but got multiprocessing_context={context}"
+                    f"specifying the start method, but got multiprocessing_context={context}"
                 )
         self.__multiprocessing_context = context
 

@@ -171,12 +171,10 @@ class Subset(Dataset):
         cls = type(self)
         if cls.__getitem__ is not Subset.__getitem__ and cls.__getitems__ is Subset.__getitems__:
             raise NotImplementedError(
-                f"{cls.__name__} overrides __getitem__ but not __getitems__. When subclassing Subset "
-                f"and overriding "
-                "__getitem__, you must also override __getitems__ to ensure DataLoader works "
-                "correctly with your "
-                "custom logic. A simple implementation:\n\ndef __getitems__(self, indices):\n"
-                "    return [self.__getitem__(idx) for idx in indices]"
+                f"{cls.__name__} overrides __getitem__ but not __getitems__. When subclassing Subset and "
+                "overriding __getitem__, you must also override __getitems__ to ensure DataLoader works "
+                "correctly with your custom logic. A simple implementation:\n\ndef __getitems__(self, "
+                "indices):\n    return [self.__getitem__(idx) for idx in indices]"
             )
 
     def __getitem__(self, idx):
