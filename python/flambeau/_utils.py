@@ -48,17 +48,32 @@ class LoadedStorage:
     storage.
     """
 
-    __slots__ = ("untyped", "dtype", "numel", "start")
+    __slots__ = ("untyped", "dtype", "numel", "start", "used")
 
     def __init__(self, untyped, dtype, numel, start=0):
         self.untyped = untyped
         self.dtype = dtype
         self.numel = numel
         self.start = start
+        self.used = False
 
     @property
     def _untyped_storage(self):
         return self.untyped
+
+
+def bare_storages(value):
+    """Puts storages of their own, that no tensor was made of, in place of their stand-ins in containers."""
+    if isinstance(value, LoadedStorage):
+        return value.untyped
+    if isinstance(value, dict):
+        for key, item in value.items():
+            value[key] = bare_storages(item)
+    elif isinstance(value, list):
+        value[:] = [bare_storages(item) for item in value]
+    elif type(value) is tuple:
+        return tuple(bare_storages(item) for item in value)
+    return value
 
 
 def _check_layout(storage, offset, size, stride, dtype):
@@ -81,6 +96,7 @@ def _check_layout(storage, offset, size, stride, dtype):
 def _make(storage, storage_offset, size, stride, dtype):
     if not isinstance(storage, LoadedStorage):
         raise RuntimeError(f"Expected a storage, but got {type(storage).__name__}")
+    storage.used = True
     size, stride = tuple(size), tuple(stride)
     _check_layout(storage, storage_offset, size, stride, dtype)
     if storage.untyped is None:

@@ -344,8 +344,8 @@ def _contents(file):
     import mmap
 
     try:
-        position = file.tell()
-        file.seek(position)
+        seek, position = file.seek, file.tell()
+        seek(position)
     except (AttributeError, OSError) as error:
         if not isinstance(error, AttributeError) and "seek" not in str(error) and "tell" not in str(error):
             raise
@@ -382,6 +382,7 @@ def _load_zip(buffer, options):
         raise ValueError("Unknown endianness type: " + order.decode(errors="replace"))
     swap = order != _byteorder()
     loaded = {}
+    references = []
 
     def persistent_load(name):
         _, kind, key, location, numel = _storage_name(name, 5)
@@ -399,10 +400,13 @@ def _load_zip(buffer, options):
 
             loaded[key] = options.restore(make, location), size
         untyped, size = loaded[key]
-        return _utils.LoadedStorage(untyped, kind.dtype, min(numel, size // kind.dtype.itemsize))
+        count = min(numel, size // kind.dtype.itemsize)
+        references.append(_utils.LoadedStorage(untyped, kind.dtype, count))
+        return references[-1]
 
     data = bytes(archive.record("data.pkl", check=True))
-    return _unpickle(data, 0, options, persistent_load)[0]
+    result = _unpickle(data, 0, options, persistent_load)[0]
+    return result if all(reference.used for reference in references) else _utils.bare_storages(result)
 
 
 def _storage_name(name, length):

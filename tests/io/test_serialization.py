@@ -136,6 +136,13 @@ def test_python_attributes_of_parameters_and_subclasses():
     assert type(again) is flambeau.nn.Parameter and again.note == "kept"
 
 
+def test_bare_storages():
+    storage = flambeau.arange(3.0).untyped_storage()
+    again = load(saved({"in": [storage], "x": flambeau.ones(2)}))
+    assert again["in"][0].nbytes() == 12 and list(again["in"][0]) == list(storage)
+    assert again["x"].tolist() == [1, 1]
+
+
 def test_files_and_buffers(tmp_path):
     path = tmp_path / "a.b.pt"
     save({"x": 1}, str(path))
