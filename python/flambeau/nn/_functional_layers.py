@@ -129,11 +129,13 @@ def _alpha_dropout(input, p, training, inplace, feature):
     # Keeps mean 0 and variance 1 after SELU, whose negative saturation value is -alpha (Klambauer et al., 2017).
     alpha = 1.7580993408473766
     a = 1.0 / math.sqrt((alpha * alpha * p + 1) * (1 - p))
+    # A complex number is kept or dropped as a whole.
+    real = input.real.dtype if input.is_complex() else input.dtype
     if feature:
         shape = [s if i < 2 else 1 for i, s in enumerate(input.size())]
-        noise = flambeau.empty(shape, dtype=input.dtype, device=input.device)
+        noise = flambeau.empty(shape, dtype=real, device=input.device)
     else:
-        noise = flambeau.empty_like(input)
+        noise = flambeau.empty_like(input, dtype=real)
     noise.bernoulli_(1 - p)
     shift = noise.sub(1).mul_(alpha * a).add_(alpha * a * p)
     noise.mul_(a)
@@ -154,6 +156,8 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
 
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """Leaky ReLU whose negative slope is drawn anew for each negative value; their mean outside of training."""
+    if lower > upper:
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         slope = (lower + upper) / 2
         return F.leaky_relu_(input, slope) if inplace else F.leaky_relu(input, slope)
@@ -206,6 +210,8 @@ def pixel_shuffle(input, upscale_factor):
     n = len(batch)
     x = input.reshape(*batch, c // (r * r), r, r, h, w)
     x = x.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2)
+    if r == 1:
+        x = x.clone()
     return x.reshape(*batch, c // (r * r), h * r, w * r)
 
 
@@ -229,6 +235,8 @@ def pixel_unshuffle(input, downscale_factor):
     n = len(batch)
     x = input.reshape(*batch, c, h // r, r, w // r, r)
     x = x.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3)
+    if r == 1:
+        x = x.clone()
     return x.reshape(*batch, c * r * r, h // r, w // r)
 
 

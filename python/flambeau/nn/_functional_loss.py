@@ -145,7 +145,7 @@ def multi_margin_loss(
     """
     reduction = _resolve(reduction, size_average, reduce)
     if p not in (1, 2):
-        raise RuntimeError("only p == 1 and p == 2 supported")
+        raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
     if input.dim() > 2 or input.numel() == 0 and input.size(-1) == 0:
@@ -176,7 +176,11 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     `target` has the input's shape, (N, C) or (C), and lists class indices up to the first -1.
     """
     reduction = _resolve(reduction, size_average, reduce)
-    if input.dim() > 2 or target.shape != input.shape:
+    if input.dim() > 2 or input.dim() > 0 and input.size(-1) == 0:
+        raise RuntimeError(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: " + str(list(input.size()))
+        )
+    if target.shape != input.shape:
         raise RuntimeError(f"inconsistent target size: {list(target.size())} for input of size: {list(input.size())}")
     x = input.reshape(1, -1) if input.dim() < 2 else input
     t = target.reshape(1, -1) if target.dim() < 2 else target
@@ -371,7 +375,16 @@ def linear_cross_entropy(
         target, weight, reduction, ignore_index, label_smoothing: as for `cross_entropy`.
         options: choices of PyTorch's chunked evaluation; they do not change the result and are accepted as they are.
     """
+    if input.dim() not in (1, 2):
+        raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.dim()}")
+    if linear_weight.dim() < 2:
+        raise RuntimeError(f"expected linear_weight with dimensionality at least 2, got {linear_weight.dim()}")
     classes, *extra, features = linear_weight.shape
+    if extra and input.dim() == 1:
+        raise RuntimeError(
+            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} requires batched input, "
+            f"(N, {features}), got unbatched input, {tuple(input.shape)}"
+        )
     bias = None if linear_bias is None else linear_bias.reshape(-1)
     logits = F.linear(input, linear_weight.reshape(-1, features), bias)
     logits = logits.reshape(*input.shape[:-1], classes, *extra)

@@ -1,5 +1,6 @@
 """Pooling and resampling that are composites of tensor operations or of native functions."""
 
+import math
 import warnings
 
 import flambeau
@@ -53,9 +54,7 @@ def adaptive_max_pool3d_with_indices(input, output_size, return_indices=False):
 
 def _lp_pool(input, norm_type, kernel_size, stride, ceil_mode, n, avg_pool):
     kernel = _tuple(kernel_size, n)
-    area = 1
-    for k in kernel:
-        area *= k
+    area = math.prod(kernel)
     if stride is not None:
         stride = _tuple(stride, n)
     out = avg_pool(input.pow(norm_type), kernel, stride, 0, ceil_mode)
@@ -99,8 +98,17 @@ def _unpool_size(input, kernel, stride, padding, output_size):
 
 
 def _max_unpool(input, indices, kernel_size, stride, padding, output_size, n):
+    # In one dimension PyTorch speaks of two.
+    d = max(n, 2)
+    if input.dim() not in (n + 1, n + 2):
+        raise RuntimeError(
+            f"Input to max_unpooling{d}d should be a {d + 1}d or {d + 2}d Tensor, but got a tensor with "
+            f"{input.dim() + d - n} dimensions."
+        )
     kernel = _tuple(kernel_size, n)
     stride = _tuple(stride, n) if stride not in (None, []) else kernel
+    if n == 3 and any(s <= 0 for s in stride):
+        raise RuntimeError(f"strides should be greater than zero, but got stride: {list(stride)}")
     size = _unpool_size(input, kernel, stride, _tuple(padding, n), output_size)
     if indices.dtype != flambeau.int64:
         raise RuntimeError(f"elements in indices should be type int64 but got: {indices.dtype}")
@@ -110,9 +118,7 @@ def _max_unpool(input, indices, kernel_size, stride, padding, output_size, n):
             f"but got indices tensor with shape: {list(indices.shape)}"
         )
     lead = input.shape[: input.dim() - n]
-    total = 1
-    for s in size:
-        total *= s
+    total = math.prod(size)
     flat = indices.flatten(-n)
     if flat.numel() and not (0 <= int(flat.min()) and int(flat.max()) < total):
         bad = int(flat.max()) if int(flat.max()) >= total else int(flat.min())
@@ -175,10 +181,11 @@ def _fractional_max_pool(input, kernel_size, output_size, output_ratio, samples,
         index = index.reshape(view)
         flat = index if flat is None else flat * size + index
     shape = (batch, channels, *out)
-    flat = flat.expand(batch, channels, *out, *kernel).reshape(batch, channels, -1)
-    windows = x.flatten(2).gather(2, flat).reshape(*shape, -1)
+    flat = flat.expand(batch, channels, *out, *kernel).flatten(2)
+    area = math.prod(kernel)
+    windows = x.flatten(2).gather(2, flat).reshape(*shape, area)
     best, arg = windows.max(-1)
-    indices = flat.reshape(*shape, -1).gather(-1, arg.unsqueeze(-1)).squeeze(-1)
+    indices = flat.reshape(*shape, area).gather(-1, arg.unsqueeze(-1)).squeeze(-1)
     return (best, indices) if input.dim() == n + 2 else (best.squeeze(0), indices.squeeze(0))
 
 

@@ -143,7 +143,13 @@ class Conv1d(_ConvNd):
 
     def forward(self, input):
         """Convolve."""
-        return self._conv_forward(input, self.weight, self.bias)
+        # Read from the table: as attributes, parameters are found only after a failed lookup.
+        p = self._parameters
+        try:
+            weight, bias = p["weight"], p["bias"]
+        except KeyError:
+            weight, bias = self.weight, self.bias
+        return self._conv_forward(input, weight, bias)
 
 
 class Conv2d(_ConvNd):
@@ -162,7 +168,13 @@ class Conv2d(_ConvNd):
 
     def forward(self, input):
         """Convolve."""
-        return self._conv_forward(input, self.weight, self.bias)
+        # Read from the table: as attributes, parameters are found only after a failed lookup.
+        p = self._parameters
+        try:
+            weight, bias = p["weight"], p["bias"]
+        except KeyError:
+            weight, bias = self.weight, self.bias
+        return self._conv_forward(input, weight, bias)
 
 
 class Conv3d(_ConvNd):
@@ -181,7 +193,13 @@ class Conv3d(_ConvNd):
 
     def forward(self, input):
         """Convolve."""
-        return self._conv_forward(input, self.weight, self.bias)
+        # Read from the table: as attributes, parameters are found only after a failed lookup.
+        p = self._parameters
+        try:
+            weight, bias = p["weight"], p["bias"]
+        except KeyError:
+            weight, bias = self.weight, self.bias
+        return self._conv_forward(input, weight, bias)
 
 
 class _ConvTransposeNd(_ConvNd):

@@ -60,7 +60,13 @@ class Linear(Module):
 
     def forward(self, input):
         """Apply the map to the last dimension."""
-        return F.linear(input, self.weight, self.bias)
+        # Read from the table: as attributes, parameters are found only after a failed lookup.
+        p = self._parameters
+        try:
+            weight, bias = p["weight"], p["bias"]
+        except KeyError:
+            weight, bias = self.weight, self.bias
+        return F.linear(input, weight, bias)
 
     def extra_repr(self):
         """The sizes."""

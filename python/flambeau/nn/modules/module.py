@@ -292,10 +292,20 @@ class Module(CallMixin, ConvertMixin, StateMixin):
     # ---- attributes
 
     def __getattr__(self, name):
+        # Children first: the hot layers read their own parameters without coming here.
         d = self.__dict__
-        for table in ("_parameters", "_buffers", "_modules"):
-            if table in d and name in d[table]:
-                return d[table][name]
+        if "_modules" in d:
+            table = d["_modules"]
+            if name in table:
+                return table[name]
+        if "_parameters" in d:
+            table = d["_parameters"]
+            if name in table:
+                return table[name]
+        if "_buffers" in d:
+            table = d["_buffers"]
+            if name in table:
+                return table[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def _forget(self, name, *tables):

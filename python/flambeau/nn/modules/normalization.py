@@ -103,7 +103,13 @@ class LayerNorm(Module):
 
     def forward(self, input):
         """Normalise."""
-        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+        # Read from the table: as attributes, parameters are found only after a failed lookup.
+        p = self._parameters
+        try:
+            weight, bias = p["weight"], p["bias"]
+        except KeyError:
+            weight, bias = self.weight, self.bias
+        return F.layer_norm(input, self.normalized_shape, weight, bias, self.eps)
 
     def extra_repr(self):
         """The arguments."""
