@@ -131,7 +131,9 @@ def multi_head_attention_forward(
     key_padding_mask = canonical_mask(key_padding_mask, "key_padding_mask", mask_type, "attn_mask", query.dtype)
     if is_causal and attn_mask is None:
         raise RuntimeError(
-            "Need attn_mask if specifying the is_causal hint."
+            "Need attn_mask if specifying the is_causal hint. "
+            "You may use the Transformer module method "
+            "`generate_square_subsequent_mask` to create this mask."
         )
     if is_causal and key_padding_mask is None and not need_weights:
         # The kernel makes the causal mask itself.
@@ -141,6 +143,10 @@ def multi_head_attention_forward(
         if key_padding_mask is not None:
             is_causal = False
 
+    if key_padding_mask is not None:
+        for d, size in ((0, bsz), (1, src_len)):
+            got = key_padding_mask.shape[d]
+            _expect(got == size, f"Expected key_padded_mask.shape[{d}] to be {size}, but got {got}")
     _expect(
         embed_dim == embed_dim_to_check,
         f"was expecting embedding dimension of {embed_dim_to_check}, but got {embed_dim}",

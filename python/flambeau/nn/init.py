@@ -74,14 +74,31 @@ def _no_grad_trunc_normal_(tensor, mean, std, a, b, generator=None):
             "The distribution of values may be incorrect.",
             stacklevel=3,
         )
+    if tensor.is_meta:
+        return tensor
+    # Rejection sampling; each round draws for all elements, and those that are done keep what they have.
+    by_normal = cdf((b - mean) / std) - cdf((a - mean) / std) > 0.3
+    mode = min(max(mean, a), b)
     with flambeau.no_grad():
-        # The inverse of the distribution function, at uniform values between its values at a and b.
-        low, high = cdf((a - mean) / std), cdf((b - mean) / std)
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_()
-        tensor.mul_(std * math.sqrt(2.0))
-        tensor.add_(mean)
-        return tensor.clamp_(min=a, max=b)
+        pending = None
+        while True:
+            draw = flambeau.empty_like(tensor)
+            if by_normal:
+                draw.normal_(mean, std, generator=generator)
+                bad = (draw < a) | (draw > b)
+            else:
+                # Where the bell is too thin: uniform proposals, accepted by its height relative to its highest point.
+                draw.uniform_(a, b, generator=generator)
+                height = ((mode - mean) ** 2 - (draw - mean) ** 2).div_(2 * std * std).exp_()
+                bad = flambeau.empty_like(tensor).uniform_(generator=generator) > height
+            if pending is None:
+                tensor.copy_(draw)
+                pending = bad
+            else:
+                tensor.copy_(flambeau.where(pending, draw, tensor))
+                pending &= bad
+            if not bool(pending.any()):
+                return tensor
 
 
 def uniform_(tensor, a=0.0, b=1.0, generator=None):

@@ -15,7 +15,7 @@ Tensor = _C.Tensor
 EXTRA_STATE_KEY_SUFFIX = "_extra_state"
 
 
-class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
+class _IncompatibleKeys(namedtuple("_IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
     """What `load_state_dict` returns: the keys it wanted and did not get, and the reverse."""
 
     __slots__ = ()
@@ -276,7 +276,7 @@ class StateMixin:
                     child_prefix = prefix + name + "."
                     load(child, {k: v for k, v in local.items() if k.startswith(child_prefix)}, child_prefix)
             if module._load_state_dict_post_hooks:
-                keys = IncompatibleKeys(missing_keys, unexpected_keys)
+                keys = _IncompatibleKeys(missing_keys, unexpected_keys)
                 for hook in module._load_state_dict_post_hooks.values():
                     if hook(module, keys) is not None:
                         raise AssertionError(
@@ -296,4 +296,4 @@ class StateMixin:
             raise RuntimeError(
                 "Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__, "\n\t".join(error_msgs))
             )
-        return IncompatibleKeys(missing_keys, unexpected_keys)
+        return _IncompatibleKeys(missing_keys, unexpected_keys)

@@ -31,8 +31,7 @@ from ..parameter import Buffer, Parameter
 from ._calls import CallMixin
 from ._convert import ConvertMixin
 from ._state import EXTRA_STATE_KEY_SUFFIX as _EXTRA_STATE_KEY_SUFFIX
-from ._state import IncompatibleKeys as _IncompatibleKeys
-from ._state import StateMixin
+from ._state import StateMixin, _IncompatibleKeys
 
 __all__ = [
     "register_module_forward_pre_hook",

@@ -252,7 +252,7 @@ class FractionalMaxPool3d(_FractionalMaxPoolNd):
         super().__init__()
         positive = kernel_size > 0 if isinstance(kernel_size, int) else all(k > 0 for k in kernel_size)
         if not positive:
-            raise ValueError(f"kernel_size must greater than zero for all dimensions (got {kernel_size})")
+            raise ValueError(f"kernel_size must be greater than 0, but got {kernel_size}")
         self._setup(_triple, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
     def forward(self, input):
