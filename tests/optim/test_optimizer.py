@@ -296,6 +296,20 @@ def test_differentiable_step_lets_gradients_through():
     assert lr.grad.item() == pytest.approx(-6.0) and start.grad.tolist() == [1.0] * 3
 
 
+def test_differentiable_adam_gives_gradients_of_its_options():
+    lr, beta1, beta2 = (flambeau.tensor(v, requires_grad=True) for v in (0.1, 0.9, 0.99))
+    param = flambeau.tensor([0.5, -1.0, 2.0], requires_grad=True).clone()
+    optimizer = optim.Adam([param], lr=lr, betas=(beta1, beta2), differentiable=True)
+    for step in (1, 2):
+        param.grad = flambeau.tensor([0.3, 0.2, -0.4]) * step
+        optimizer.step()
+    param.sum().backward()
+    # What PyTorch 2.15 gives.
+    assert lr.grad.item() == pytest.approx(-1.9639, abs=1e-4)
+    assert beta1.grad.item() == pytest.approx(0.0175, abs=1e-4)
+    assert beta2.grad.item() == pytest.approx(-0.0146, abs=1e-4)
+
+
 class Recorder:
     """Stands for a kernel of the engine."""
 

@@ -15,8 +15,10 @@ __all__ = ["Adagrad"]
 
 
 class Adagrad(ElementwiseOptimizer):
-    """Adagrad (Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
-    Optimization", JMLR 2011).
+    """Adagrad: steps that shrink with the sum of squared gradients, element by element.
+
+    Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization",
+    JMLR 2011.
 
     Args:
         params: tensors, (name, tensor) pairs or parameter groups.

@@ -8,8 +8,9 @@ __all__ = ["Adamax"]
 
 
 class Adamax(ElementwiseOptimizer):
-    """Adamax, Adam with the infinity norm (Kingma and Ba, "Adam: A Method for Stochastic Optimization",
-    2015).
+    """Adamax: Adam with the infinity norm.
+
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, section 7.1.
 
     Args:
         params: tensors, (name, tensor) pairs or parameter groups.

@@ -6,11 +6,10 @@ __all__ = ["AdamW"]
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR
-    2019).
+    """Adam with decoupled weight decay.
 
-    The parameter shrinks by ``lr * weight_decay`` before Adam's update. Arguments as :class:`Adam`;
-    weight_decay is 0.01 unless given.
+    Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019. The parameter shrinks by ``lr *
+    weight_decay`` before Adam's update. Arguments as :class:`Adam`; weight_decay is 0.01 unless given.
     """
 
     def __init__(
