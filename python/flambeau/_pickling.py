@@ -153,7 +153,9 @@ def _reduce(obj):
         return _tensor_parts(obj)
     # isinstance(t, Parameter) may hold for marked tensors of other classes: the class decides.
     if issubclass(cls, parameter):
-        args = (obj.detach(), obj.requires_grad, OrderedDict())
+        data = obj.detach()
+        data = data if type(data) is flambeau.Tensor else data.as_subclass(flambeau.Tensor)
+        args = (data, obj.requires_grad, OrderedDict())
         if state:
             return _stand_in("torch._utils", "_rebuild_parameter_with_state"), (*args, dict(state))
         return _stand_in("torch._utils", "_rebuild_parameter"), args
