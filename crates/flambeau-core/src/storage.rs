@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use crate::alloc;
 use crate::device::Device;
@@ -16,6 +16,8 @@ pub struct Storage {
     pub version: AtomicU32,
     pub device: Device,
     owner: Owner,
+    /// Its address is known outside, so it may not move.
+    pinned: AtomicBool,
 }
 
 enum Owner {
@@ -36,6 +38,7 @@ impl Storage {
             version: AtomicU32::new(0),
             device,
             owner: Owner::Cache,
+            pinned: AtomicBool::new(false),
         })
     }
 
@@ -50,6 +53,7 @@ impl Storage {
             version: AtomicU32::new(0),
             device: Device::CPU,
             owner: Owner::Foreign(owner),
+            pinned: AtomicBool::new(false),
         }
     }
 
@@ -64,7 +68,12 @@ impl Storage {
     }
 
     pub fn is_resizable(&self) -> bool {
-        matches!(self.owner, Owner::Cache)
+        matches!(self.owner, Owner::Cache) && !self.pinned.load(Relaxed)
+    }
+
+    /// Makes the address final: from now on [`resize`](Self::resize) is refused. For memory that another library looks into.
+    pub fn pin(&self) {
+        self.pinned.store(true, Relaxed);
     }
 
     /// Grows or shrinks in place, keeping the common bytes.

@@ -7,6 +7,7 @@
 //! - `convert`, `storage`, `autograd`, `generator`: data from and to Python, and the objects of the autograd engine.
 
 mod autograd;
+mod bridge;
 mod convert;
 mod device;
 mod dtype;

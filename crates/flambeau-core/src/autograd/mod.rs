@@ -19,9 +19,9 @@ pub use mode::{
 };
 pub(crate) use node::{Action, Edges, next_hook_id};
 pub use node::{CustomBackward, Edge, Node, NodeHook, OutMeta, TensorHook};
-pub(crate) use saved::Saved;
-pub use views::Creation;
-pub(crate) use views::{ViewMeta, rebase};
+pub use saved::Saved;
+pub(crate) use views::ViewMeta;
+pub use views::{Creation, rebase};
 pub use vjp::Vjp;
 
 use crate::error::{Error, Result};
@@ -190,7 +190,7 @@ impl Tensor {
                 "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for \
                  training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence \
                  detach_() cannot be called on these gradients. To fix this error, please refer to the \
-                 Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution.",
+                 Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution.",
             ));
         }
         if let Some(meta) = self.meta_opt() {
@@ -216,13 +216,28 @@ impl Tensor {
             crate::check!(!g.is(self), Runtime, "can't assign Variable as its own grad");
             crate::check!(g.dtype() == self.dtype(), Runtime, "assigned grad has data of a different type");
             crate::check!(g.device() == self.device(), Runtime, "assigned grad has data located on a different device");
-            crate::check!(g.sizes() == self.sizes(), Runtime, "assigned grad has data of a different size");
+            crate::check!(
+                g.sizes() == self.sizes(),
+                Runtime,
+                "attempting to assign a gradient of size '{}' to a tensor of size '{}'. Please ensure that the gradient and \
+                 the tensor are the same size",
+                crate::layout::fmt(g.sizes()),
+                crate::layout::fmt(self.sizes())
+            );
         }
         if grad.is_some() || self.meta_opt().is_some() {
             let old = std::mem::replace(&mut self.meta().lock().grad, grad);
             drop(old);
         }
         Ok(())
+    }
+
+    /// Lets the next use make a new accumulator: the old one describes another shape or dtype (`x.data = y`).
+    pub fn forget_accumulator(&self) {
+        if let Some(meta) = self.meta_opt() {
+            let old = std::mem::take(&mut meta.lock().accumulator);
+            drop(old);
+        }
     }
 
     /// Keeps `.grad` on a tensor that is not a leaf.
@@ -318,11 +333,11 @@ pub fn grad(
     allow_unused: bool,
 ) -> Result<Vec<Option<Tensor>>> {
     let got = engine::run(outputs, grads, retain_graph, create_graph, Some(inputs), false)?;
-    if !allow_unused && got.iter().any(Option::is_none) {
-        return Err(Error::runtime(
-            "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this \
-             is the desired behavior.",
-        ));
+    if !allow_unused && let Some(i) = got.iter().position(Option::is_none) {
+        return Err(Error::runtime(format!(
+            "The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if \
+             this is the desired behavior."
+        )));
     }
     Ok(got)
 }

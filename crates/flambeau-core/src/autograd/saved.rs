@@ -6,28 +6,25 @@ use super::node::Node;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
-/// One saved tensor.
-pub(crate) enum Saved {
+/// A tensor kept for the backward pass; [`unpack`](Self::unpack) refuses it if somebody wrote to it meanwhile.
+pub enum Saved {
+    /// The call had no such tensor.
     Absent,
     /// An input: the object itself.
-    Input {
-        tensor: Tensor,
-        version: u32,
-    },
+    Input { tensor: Tensor, version: u32 },
     /// An output: an alias outside the graph, so that node and output do not keep each other alive.
-    Output {
-        alias: Tensor,
-        version: u32,
-        nr: u32,
-    },
+    Output { alias: Tensor, version: u32, nr: u32 },
+    /// Freed by a pass that did not retain the graph.
     Released,
 }
 
 impl Saved {
+    /// Keeps the object itself.
     pub fn input(t: &Tensor) -> Saved {
         Saved::Input { tensor: t.clone(), version: t.version() }
     }
 
+    /// Keeps output `nr` of the node that will hold this.
     pub fn output(t: &Tensor, nr: u32) -> Saved {
         Saved::Output { alias: t.detach(), version: t.version(), nr }
     }
@@ -86,7 +83,7 @@ fn modified(t: &Tensor, saved: u32, output: Option<(&Arc<Node>, u32)>) -> Error 
     Error::runtime(format!(
         "one of the variables needed for gradient computation has been modified by an inplace operation: [torch.{}Tensor \
          {}]{origin} is at version {}; expected version {saved} instead. Hint: enable anomaly detection to find the \
-         operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True).",
+         operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False).",
         t.dtype().scalar_name(),
         crate::layout::fmt(t.sizes()),
         t.version(),

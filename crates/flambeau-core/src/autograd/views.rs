@@ -142,7 +142,7 @@ fn view_node(op: &ViewOp, edge: Edge, to: &Layout, base: &Tensor) -> Arc<Node> {
 }
 
 /// Gives a tensor that was just written in place its new history.
-pub(crate) fn rebase(t: &Tensor, node: Arc<Node>, nr: u32) {
+pub fn rebase(t: &Tensor, node: Arc<Node>, nr: u32) {
     let meta = t.meta();
     let view = meta.lock().view.clone();
     let Some(view) = view else {

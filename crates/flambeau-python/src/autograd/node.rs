@@ -1,0 +1,203 @@
+//! `grad_fn` objects: one per node at a time, of a class with the node's name.
+
+use std::cell::RefCell;
+use std::sync::{Arc, OnceLock, Weak};
+
+use flambeau_core::autograd::Node;
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyTypeError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple, PyType};
+
+use super::function::ContextHolder;
+use super::hooks;
+use crate::object::wrap;
+
+pub(super) enum Link {
+    /// The object of an ordinary node keeps it alive.
+    Strong(Arc<Node>),
+    /// A custom function's context is owned by its node instead.
+    Weak(Weak<Node>),
+}
+
+/// One step of the graph that `backward` walks.
+#[pyclass(name = "Node", module = "flambeau.autograd.graph", frozen, subclass, weakref)]
+pub struct PyNode {
+    pub(super) link: OnceLock<Link>,
+    metadata: PyOnceLock<Py<PyDict>>,
+}
+
+thread_local! {
+    /// The node for which an object is being made.
+    static PENDING: RefCell<Option<Arc<Node>>> = const { RefCell::new(None) };
+}
+
+impl PyNode {
+    pub(super) fn empty() -> PyNode {
+        PyNode { link: OnceLock::new(), metadata: PyOnceLock::new() }
+    }
+
+    pub(super) fn node(&self) -> Option<Arc<Node>> {
+        match self.link.get()? {
+            Link::Strong(n) => Some(n.clone()),
+            Link::Weak(n) => n.upgrade(),
+        }
+    }
+
+    fn get(&self, what: &str) -> PyResult<Arc<Node>> {
+        self.node().ok_or_else(|| {
+            PyRuntimeError::new_err(format!(
+                "Attribute '{what}' is invalid for this instance of _C._FunctionBase. Accessing this attribute directly on \
+                 an instance of autograd.Function is a legacy access pattern that is no longer supported. For examples on \
+                 how to use new-style autograd functions, see \
+                 https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function "
+            ))
+        })
+    }
+}
+
+impl Drop for PyNode {
+    fn drop(&mut self) {
+        if let Some(Link::Strong(n)) = self.link.get() {
+            n.set_front(std::ptr::null_mut());
+        }
+    }
+}
+
+/// The Python object of a node.
+pub fn object<'py>(py: Python<'py>, node: &Arc<Node>) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(c) = node.custom_backward().and_then(|c| c.as_any().downcast_ref::<ContextHolder>()) {
+        return Ok(c.context.bind(py).clone());
+    }
+    let front: *mut ffi::PyObject = node.front().cast();
+    // SAFETY: `front` is cleared before the object's memory goes; an object without references is on its way out.
+    unsafe {
+        if !front.is_null() && ffi::Py_REFCNT(front) > 0 {
+            return Ok(Bound::from_borrowed_ptr(py, front));
+        }
+    }
+    let class = class_for(py, &node.name())?;
+    PENDING.set(Some(node.clone()));
+    let obj = class.call0();
+    PENDING.set(None);
+    let obj = obj?;
+    node.set_front(obj.as_ptr().cast());
+    Ok(obj)
+}
+
+/// The class of nodes with this name, made when first seen.
+fn class_for<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    static CLASSES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let classes = CLASSES.get_or_init(py, || PyDict::new(py).unbind()).bind(py);
+    if let Some(class) = classes.get_item(name)? {
+        return Ok(class);
+    }
+    let namespace = PyDict::new(py);
+    namespace.set_item("__module__", "flambeau.autograd.graph")?;
+    namespace.set_item("__slots__", ())?;
+    let class = py.get_type::<PyType>().call1((name, (py.get_type::<PyNode>(),), namespace))?;
+    classes.set_item(name, &class)?;
+    Ok(class)
+}
+
+/// A fresh dictionary with one callable, and the handle that takes it out again.
+pub(super) fn registration<'py>(hook: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let py = hook.py();
+    let dict = ordered_dict(py)?;
+    let handle = add_to(&dict, hook)?;
+    Ok((dict, handle))
+}
+
+pub(super) fn ordered_dict(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "collections", "OrderedDict")?.call0()
+}
+
+/// Puts a callable into a dictionary of hooks; returns the handle.
+pub(super) fn add_to<'py>(dict: &Bound<'py, PyAny>, hook: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = hook.py();
+    static HANDLE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let handle = HANDLE.import(py, "flambeau.utils.hooks", "RemovableHandle")?.call1((dict,))?;
+    dict.set_item(handle.getattr("id")?, hook)?;
+    Ok(handle)
+}
+
+#[pymethods]
+impl PyNode {
+    #[new]
+    fn new() -> PyResult<PyNode> {
+        let Some(node) = PENDING.take() else {
+            return Err(PyTypeError::new_err("cannot create 'Node' instances: the engine makes them"));
+        };
+        let made = PyNode::empty();
+        let _ = made.link.set(Link::Strong(node));
+        Ok(made)
+    }
+
+    /// The node's name, such as `MulBackward0`.
+    fn name(&self) -> PyResult<String> {
+        Ok(self.get("name")?.name())
+    }
+
+    /// Pairs of the node that each gradient goes to and which of its inputs it is.
+    #[getter]
+    fn next_functions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let node = self.get("next_functions")?;
+        let mut items = Vec::new();
+        for edge in node.next() {
+            items.push(match edge {
+                Some(e) => (object(py, &e.node)?, e.nr),
+                None => (py.None().into_bound(py), 0),
+            });
+        }
+        PyTuple::new(py, items)
+    }
+
+    /// A dictionary for the user's own notes.
+    #[getter]
+    fn metadata<'py>(&self, py: Python<'py>) -> Bound<'py, PyDict> {
+        self.metadata.get_or_init(py, || PyDict::new(py).unbind()).bind(py).clone()
+    }
+
+    /// Of an accumulating node: the leaf whose gradient it adds to.
+    #[getter]
+    fn variable<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.get("variable")?.variable() {
+            Some(t) => wrap(py, t),
+            None => Err(PyAttributeError::new_err(format!(
+                "'{}' object has no attribute 'variable'",
+                self.get("variable")?.name()
+            ))),
+        }
+    }
+
+    /// Counts nodes in the order in which they were made.
+    fn _sequence_nr(&self) -> PyResult<u64> {
+        Ok(self.get("_sequence_nr")?.sequence_nr())
+    }
+
+    /// Calls `hook(grad_inputs, grad_outputs)` after the node ran; it may return other `grad_inputs`.
+    fn register_hook<'py>(&self, hook: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let node = self.get("register_hook")?;
+        let (dict, handle) = registration(hook)?;
+        node.add_post_hook(hooks::node_hook(dict));
+        Ok(handle)
+    }
+
+    /// Calls `hook(grad_outputs)` before the node runs; it may return other `grad_outputs`.
+    fn register_prehook<'py>(&self, hook: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let node = self.get("register_prehook")?;
+        let (dict, handle) = registration(hook)?;
+        node.add_pre_hook(hooks::node_hook(dict));
+        Ok(handle)
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        Ok(format!("<{} object at {:#x}>", slf.get_type().name()?, slf.as_ptr() as usize))
+    }
+}
+
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<PyNode>()
+}

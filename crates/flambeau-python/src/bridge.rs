@@ -1,0 +1,55 @@
+//! Small conversions that the hand-written parts of the binding share: tensors, dtypes and devices in and out.
+
+use flambeau_core::{DType, Device, Tensor};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+
+/// The tensor inside a Python object, if it is one.
+pub fn tensor_in(obj: &Bound<'_, PyAny>) -> Option<Tensor> {
+    crate::object::unwrap(obj).cloned()
+}
+
+/// A tensor's object, or Python's `None`.
+pub fn optional_tensor_out(py: Python<'_>, t: Option<Tensor>) -> PyResult<Bound<'_, PyAny>> {
+    match t {
+        Some(t) => crate::object::wrap(py, t),
+        None => Ok(py.None().into_bound(py)),
+    }
+}
+
+/// A dtype, or `None` for Python's `None`. Errors name the function as PyTorch does.
+pub fn optional_dtype(function: &str, obj: Option<&Bound<'_, PyAny>>) -> PyResult<Option<DType>> {
+    match obj {
+        Some(o) if !o.is_none() => crate::dtype::extract(o).map(Some).ok_or_else(|| {
+            PyTypeError::new_err(format!("{function}(): argument 'dtype' must be torch.dtype, not {}", type_name(o)))
+        }),
+        _ => Ok(None),
+    }
+}
+
+/// A device given as an object, a string or an index; `None` for Python's `None`.
+pub fn optional_device(function: &str, obj: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Device>> {
+    match obj {
+        Some(o) if !o.is_none() => match crate::device::extract(o) {
+            Some(d) => d.map(Some),
+            None => Err(PyTypeError::new_err(format!(
+                "{function}(): argument 'device' must be torch.device, not {}",
+                type_name(o)
+            ))),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// The bare name of an object's type.
+pub fn type_name(obj: &Bound<'_, PyAny>) -> String {
+    obj.get_type().name().map_or_else(|_| "?".into(), |n| n.to_string())
+}
+
+/// A Python bool argument that was given, else a default.
+pub fn flag(obj: Option<&Bound<'_, PyAny>>, default: bool) -> PyResult<bool> {
+    match obj {
+        Some(o) if !o.is_none() => o.is_truthy(),
+        _ => Ok(default),
+    }
+}
