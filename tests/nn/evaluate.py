@@ -3,6 +3,15 @@
 import warnings
 
 
+def raised(fn, *args, **kwargs):
+    """The type and text of what `fn` raises, or None."""
+    try:
+        fn(*args, **kwargs)
+    except Exception as e:
+        return [type(e).__name__, str(e).replace("flambeau", "torch")]
+    return None
+
+
 def _flat(value):
     """All tensors in a result, in order."""
     if hasattr(value, "detach"):
@@ -51,7 +60,9 @@ def evaluate(t, nn, ctor, inputs):
         if hasattr(loss, "backward"):
             loss.backward()
             out["grads"] = [digest(a.grad) for a in args if a.requires_grad and a.grad is not None]
-            out["param_grads"] = {n: digest(p.grad) for n, p in module.named_parameters() if p.grad is not None}
+            out["param_grads"] = {
+                n: digest(p.grad) for n, p in module.named_parameters() if p.grad is not None
+            }
         if "Lazy" in ctor:
             out["state"] = {k: digest(v) for k, v in module.state_dict().items()}
             out["repr_after"] = repr(module)

@@ -1,6 +1,8 @@
-"""What modules, containers, initialisers and utilities do, as functions of (torch, torch.nn) with plain results.
+"""What modules, containers, initialisers and utilities do, as functions of (torch, torch.nn) with plain
+results.
 
-`record_nn.py` runs each with PyTorch, the tests with flambeau. `raised` turns an exception into type and text.
+`record_nn.py` runs each with PyTorch, the tests with flambeau. `raised` turns an exception into type and
+text.
 """
 
 import copy
@@ -8,16 +10,8 @@ import pickle
 import warnings
 from collections import OrderedDict
 
-from evaluate import digest
-
-
-def raised(fn, *args, **kwargs):
-    """The type and text of what `fn` raises, or None."""
-    try:
-        fn(*args, **kwargs)
-    except Exception as e:
-        return [type(e).__name__, str(e).replace("flambeau", "torch")]
-    return None
+from evaluate import raised
+from scenarios_layers import shapes_and_errors, attention_masks, packed, initialisers, clipping
 
 
 def net(t, nn):
@@ -52,7 +46,12 @@ def names(t, nn):
         "modules": [n for n, _ in m.named_modules()],
         "modules_dup": [n for n, _ in m.named_modules(prefix="p", remove_duplicate=False)],
         "children": [n for n, _ in m.named_children()],
-        "counts": [len(list(m.parameters())), len(list(m.buffers())), len(list(m.modules())), len(list(m.children()))],
+        "counts": [
+            len(list(m.parameters())),
+            len(list(m.buffers())),
+            len(list(m.modules())),
+            len(list(m.children())),
+        ],
         "state": list(m.state_dict()),
         "state_prefix": list(m.state_dict(prefix="x.")),
         "metadata": {k: v for k, v in m.state_dict()._metadata.items()},
@@ -226,7 +225,9 @@ def global_hooks(t, nn):
         mod.register_module_module_registration_hook(lambda m, n, c: log.append(["module", n])),
         mod.register_module_parameter_registration_hook(lambda m, n, p: log.append(["param", n, p is None])),
         mod.register_module_buffer_registration_hook(lambda m, n, b: log.append(["buffer", n])),
-        mod.register_module_full_backward_hook(lambda m, gi, go: log.append(["bw", type(m).__name__, len(gi)])),
+        mod.register_module_full_backward_hook(
+            lambda m, gi, go: log.append(["bw", type(m).__name__, len(gi)])
+        ),
         mod.register_module_full_backward_pre_hook(lambda m, go: log.append(["bwpre", type(m).__name__])),
     ]
     m = nn.Sequential(nn.Linear(2, 2, bias=False), nn.BatchNorm1d(2, affine=False))
@@ -317,8 +318,12 @@ def state_hooks(t, nn):
     m.register_state_dict_post_hook(lambda mod, sd, prefix, meta: log.append(["post", list(sd), meta]))
     m[0]._register_state_dict_hook(lambda mod, sd, prefix, meta: sd.pop(prefix + "bias") is None)
     sd = m.state_dict()
-    m[0].register_load_state_dict_pre_hook(lambda mod, sd, prefix, *a: log.append([type(mod).__name__, prefix, len(a)]))
-    m.register_load_state_dict_post_hook(lambda mod, keys: log.append([list(keys[0]), list(keys[1])]) or keys[0].clear())
+    m[0].register_load_state_dict_pre_hook(
+        lambda mod, sd, prefix, *a: log.append([type(mod).__name__, prefix, len(a)])
+    )
+    m.register_load_state_dict_post_hook(
+        lambda mod, keys: log.append([list(keys[0]), list(keys[1])]) or keys[0].clear()
+    )
     res = m.load_state_dict({"0.weight": t.ones(1, 1)})
     m2 = nn.Linear(1, 1)
     m2.register_state_dict_post_hook(lambda *a: 3)
@@ -350,7 +355,11 @@ def loading(t, nn):
     m.load_state_dict(fresh)
     out.append([m.scale is before, m.scale.item()])
     m.load_state_dict(fresh, assign=True)
-    out += [m.scale is before, m.scale.data_ptr() == fresh["scale"].data_ptr(), isinstance(m.scale, nn.Parameter)]
+    out += [
+        m.scale is before,
+        m.scale.data_ptr() == fresh["scale"].data_ptr(),
+        isinstance(m.scale, nn.Parameter),
+    ]
     out.append([m.mean is fresh["mean"], m.scale.requires_grad])
 
     bn = nn.BatchNorm1d(2)
@@ -383,9 +392,12 @@ def extra_state(t, nn):
     m[0].extra = 0
     m.load_state_dict(sd)
     return [
-        list(sd), sd["0._extra_state"], m[0].extra, raised(m.load_state_dict, {}),
+        list(sd),
+        sd["0._extra_state"],
+        m[0].extra,
+        raised(m.load_state_dict, {}),
         raised(nn.Sequential(nn.ReLU()).load_state_dict, sd),
-    ]  # fmt: skip
+    ]
 
 
 def conversion(t, nn):
@@ -393,7 +405,12 @@ def conversion(t, nn):
     m(t.ones(2, 2)).sum().backward()
     p = m[0].weight
     m.double()
-    out = [m[0].weight is p, str(p.dtype)[-7:], str(p.grad.dtype)[-7:], str(m[1].num_batches_tracked.dtype)[-5:]]
+    out = [
+        m[0].weight is p,
+        str(p.dtype)[-7:],
+        str(p.grad.dtype)[-7:],
+        str(m[1].num_batches_tracked.dtype)[-5:],
+    ]
     m.to(t.float32)
     out.append(str(p.dtype)[-7:])
     m.half()
@@ -423,7 +440,12 @@ def conversion(t, nn):
 
 def modes(t, nn):
     m = nn.Sequential(nn.Dropout(), nn.Sequential(nn.BatchNorm1d(2)))
-    out = [m.eval() is m, [x.training for x in m.modules()], m.train() is m, [x.training for x in m.modules()]]
+    out = [
+        m.eval() is m,
+        [x.training for x in m.modules()],
+        m.train() is m,
+        [x.training for x in m.modules()],
+    ]
     m.requires_grad_(False)
     out.append([p.requires_grad for p in m.parameters()])
     m.requires_grad_()
@@ -449,7 +471,12 @@ def copies(t, nn):
     ]
     shared = nn.Sequential(m[0], m[0])
     c = copy.deepcopy(shared)
-    return [*out, c[0] is c[1], copy.copy(m)[0] is m[0], copy.deepcopy(nn.Parameter(t.ones(1), False)).requires_grad]
+    return [
+        *out,
+        c[0] is c[1],
+        copy.copy(m)[0] is m[0],
+        copy.deepcopy(nn.Parameter(t.ones(1), False)).requires_grad,
+    ]
 
 
 def pickling(t, nn):
@@ -457,9 +484,12 @@ def pickling(t, nn):
     c = pickle.loads(pickle.dumps(m))
     x = t.ones(2, 2)
     return [
-        bool((c[0](x) == m[0](x)).all()), repr(c) == repr(m), type(c[0].weight).__name__, c[0].weight.requires_grad,
+        bool((c[0](x) == m[0](x)).all()),
+        repr(c) == repr(m),
+        type(c[0].weight).__name__,
+        c[0].weight.requires_grad,
         list(c.state_dict()),
-    ]  # fmt: skip
+    ]
 
 
 def parameters(t, nn):
@@ -467,12 +497,22 @@ def parameters(t, nn):
     q = nn.Parameter(t.tensor([1.0]), requires_grad=False)
     base = t.ones(3)
     return [
-        repr(p), repr(q), repr(nn.Parameter()), p.is_leaf, (p * 2).__class__.__name__,
-        nn.Parameter(base).data_ptr() == base.data_ptr(), isinstance(p, t.Tensor), isinstance(base, nn.Parameter),
-        type(p.data).__name__, type(p.detach()).__name__, repr(nn.UninitializedParameter()),
-        raised(lambda: nn.UninitializedParameter().shape), isinstance(nn.Buffer(base), nn.Buffer),
-        isinstance(base, nn.Buffer), raised(nn.Module().register_parameter, "p", nn.Parameter(base) * 2),
-    ]  # fmt: skip
+        repr(p),
+        repr(q),
+        repr(nn.Parameter()),
+        p.is_leaf,
+        (p * 2).__class__.__name__,
+        nn.Parameter(base).data_ptr() == base.data_ptr(),
+        isinstance(p, t.Tensor),
+        isinstance(base, nn.Parameter),
+        type(p.data).__name__,
+        type(p.detach()).__name__,
+        repr(nn.UninitializedParameter()),
+        raised(lambda: nn.UninitializedParameter().shape),
+        isinstance(nn.Buffer(base), nn.Buffer),
+        isinstance(base, nn.Buffer),
+        raised(nn.Module().register_parameter, "p", nn.Parameter(base) * 2),
+    ]
 
 
 def sequential(t, nn):
@@ -491,10 +531,17 @@ def sequential(t, nn):
     s *= 2
     out.append(repr(s))
     out += [
-        raised(lambda: s[99]), raised(lambda: s[-99]), raised(lambda: s + [1]), raised(lambda: s * 1.5),
-        raised(lambda: s * 0), raised(s.insert, 99, nn.ReLU()), raised(s.insert, 0, 3), raised(s.append, 3),
-        raised(s.__iadd__, 3), raised(s.__delitem__, 99),
-    ]  # fmt: skip
+        raised(lambda: s[99]),
+        raised(lambda: s[-99]),
+        raised(lambda: s + [1]),
+        raised(lambda: s * 1.5),
+        raised(lambda: s * 0),
+        raised(s.insert, 99, nn.ReLU()),
+        raised(s.insert, 0, 3),
+        raised(s.append, 3),
+        raised(s.__iadd__, 3),
+        raised(s.__delitem__, 99),
+    ]
     named = nn.Sequential(OrderedDict(a=nn.ReLU(), b=nn.Tanh()))
     out += [repr(named), repr(named[:1]), repr(named.b)]
     return out
@@ -512,9 +559,14 @@ def module_list(t, nn):
     out += [repr(ml), repr(ml.pop(1)), list(ml._modules), nn.ReLU() in ml, ml[0] in ml]
     ml[0] = nn.Identity()
     out += [
-        repr(ml[0]), raised(lambda: ml[9]), raised(lambda: ml["a"]), raised(ml.extend, 3), raised(ml, 1),
-        raised(ml.append, 3), raised(lambda: nn.ModuleList([3])),
-    ]  # fmt: skip
+        repr(ml[0]),
+        raised(lambda: ml[9]),
+        raised(lambda: ml["a"]),
+        raised(ml.extend, 3),
+        raised(ml, 1),
+        raised(ml.append, 3),
+        raised(lambda: nn.ModuleList([3])),
+    ]
     return out
 
 
@@ -523,13 +575,24 @@ def module_dict(t, nn):
     d["c"] = nn.Tanh()
     d.update([("e", nn.ELU())])
     d.update(OrderedDict(f=nn.SELU()))
-    out = [len(d), list(d), list(d.keys()), [k for k, _ in d.items()], [type(v).__name__ for v in d.values()], "a" in d]
+    out = [
+        len(d),
+        list(d),
+        list(d.keys()),
+        [k for k, _ in d.items()],
+        [type(v).__name__ for v in d.values()],
+        "a" in d,
+    ]
     del d["b"]
     out += [repr(d.pop("c")), repr(d), list(d.state_dict())]
     out += [
-        raised(d.update, 3), raised(d.update, [3]), raised(d.update, [("a", 1, 2)]), raised(lambda: d["zz"]),
-        raised(d.__setitem__, "items", nn.ReLU()), raised(d.__setitem__, 3, nn.ReLU()),
-    ]  # fmt: skip
+        raised(d.update, 3),
+        raised(d.update, [3]),
+        raised(d.update, [("a", 1, 2)]),
+        raised(lambda: d["zz"]),
+        raised(d.__setitem__, "items", nn.ReLU()),
+        raised(d.__setitem__, 3, nn.ReLU()),
+    ]
     d.clear()
     return [*out, repr(d)]
 
@@ -539,7 +602,13 @@ def parameter_containers(t, nn):
     pl.append(t.ones(1))
     pl += [t.ones(3)]
     pl[2] = t.ones(4)
-    out = [len(pl), repr(pl), list(pl.state_dict()), [type(v).__name__ for v in pl[1:3]], raised(lambda: pl[9])]
+    out = [
+        len(pl),
+        repr(pl),
+        list(pl.state_dict()),
+        [type(v).__name__ for v in pl[1:3]],
+        raised(lambda: pl[9]),
+    ]
     out += [raised(pl), raised(pl.extend, 3)]
     d = nn.ParameterDict({"b": t.ones(2), "a": nn.Parameter(t.zeros(1))})
     d["c"] = t.ones(1)
@@ -548,206 +617,43 @@ def parameter_containers(t, nn):
     out += [d.popitem()[0], list(d.pop("a").shape), d.get("nope"), d.setdefault("k", t.ones(5)).shape[0]]
     out += [list(d | {"q": t.ones(1)}), list({"q": t.ones(1)} | d), list(d.fromkeys(["m", "n"], t.ones(1)))]
     d |= {"w": t.ones(1)}
-    out += [list(d), list(d.copy()), raised(d, 1), raised(d.update, 3), raised(d.update, [3]), raised(d.get, 3)]
+    out += [
+        list(d),
+        list(d.copy()),
+        raised(d, 1),
+        raised(d.update, 3),
+        raised(d.update, [3]),
+        raised(d.get, 3),
+    ]
     d.clear()
     return [*out, repr(d)]
 
 
-def shapes_and_errors(t, nn):
-    return [
-        raised(nn.Conv2d, 3, 4, 3, groups=2),
-        raised(nn.Conv2d, 4, 3, 3, groups=2),
-        raised(nn.Conv2d, 4, 4, 3, groups=0),
-        raised(nn.Conv2d, 4, 4, 3, 2, "same"),
-        raised(nn.ConvTranspose2d, 1, 1, 1, padding_mode="reflect"),
-        raised(nn.ConvTranspose1d(1, 1, 3, 2), t.ones(1, 1, 4), output_size=[20]),
-        raised(nn.ConvTranspose1d(1, 1, 3, 2), t.ones(1, 1, 4), output_size=[1, 2, 3, 4]),
-        list(nn.ConvTranspose1d(1, 1, 3, 2)(t.ones(1, 1, 4), output_size=[10]).shape),
-        raised(nn.BatchNorm1d(3), t.ones(1)),
-        raised(nn.BatchNorm2d(3), t.ones(1)),
-        raised(nn.BatchNorm3d(3), t.ones(1)),
-        raised(nn.SyncBatchNorm(3), t.ones(1)),
-        raised(nn.InstanceNorm2d(3, affine=True), t.ones(1, 4, 2, 2)),
-        raised(nn.InstanceNorm1d(3), t.ones(1)),
-        raised(nn.GroupNorm, 2, 3),
-        raised(nn.Dropout, 2),
-        raised(nn.Embedding, 3, 2, 3),
-        raised(nn.Embedding, 3, 2, _weight=t.ones(1, 1)),
-        raised(nn.Embedding.from_pretrained, t.ones(3)),
-        raised(nn.Bilinear, 0, 1, 1),
-        raised(nn.Hardtanh, 1, 0),
-        raised(nn.Softmax2d(), t.ones(1)),
-        raised(nn.Unflatten, 1, 3),
-        raised(nn.Unflatten, 1, (2, "a")),
-        raised(nn.Unflatten, 1.5, (2,)),
-        raised(nn.Unflatten, "n", (2,)),
-        raised(nn.FractionalMaxPool2d, 2),
-        raised(nn.FractionalMaxPool2d, 2, 2, 0.5),
-        raised(nn.FractionalMaxPool2d, 2, None, 1.5),
-        raised(nn.FractionalMaxPool3d, 0, 2),
-        raised(nn.MultiMarginLoss, 3),
-        raised(nn.MultiMarginLoss, weight=t.ones(1, 1)),
-        raised(nn.TripletMarginLoss, 0),
-        raised(nn.MultiheadAttention, 5, 2),
-        raised(nn.MultiheadAttention, 0, 2),
-        raised(nn.LSTM, 4, 0),
-        raised(nn.LSTM, 4, 3, 0),
-        raised(nn.LSTM, 4, 3, proj_size=3),
-        raised(nn.LSTM, 4, "a"),
-        raised(nn.GRU, 4, 3, proj_size=2),
-        raised(nn.RNN, 4, 3, nonlinearity="x"),
-        raised(nn.LSTM, 4, 3, dropout=2),
-        raised(nn.LSTM(4, 3), t.ones(2, 3, 5)),
-        raised(nn.LSTM(4, 3), t.ones(5)),
-        raised(nn.LSTM(4, 3), t.ones(2, 3, 4), (t.ones(1, 2, 3), t.ones(1, 2, 3))),
-        raised(nn.LSTM(4, 3), t.ones(2, 3, 4), (t.ones(1, 3, 3), t.ones(1, 2, 3))),
-        raised(nn.LSTM(4, 3), t.ones(2, 4), (t.ones(1, 1, 3), t.ones(1, 1, 3))),
-        raised(nn.GRU(4, 3), t.ones(2, 4), t.ones(1, 1, 3)),
-        raised(nn.GRU(4, 3), t.ones(2, 3, 4), t.ones(1, 2, 3)),
-        raised(nn.LSTM(4, 3), t.ones(2, 3, 4, dtype=t.float64)),
-        raised(nn.LSTMCell(4, 3), t.ones(1, 1, 4)),
-        raised(nn.RNNCell(4, 3, nonlinearity="x"), t.ones(1, 4)),
-        raised(nn.GRUCell(4, 3), t.ones(2, 5)),
-        raised(nn.GRUCell(4, 3), t.ones(2, 4), t.ones(3, 3)),
-        raised(nn.TransformerEncoderLayer, 8, 2, activation="foo"),
-        raised(nn.Transformer(8, 2, 1, 1, 8), t.ones(2, 3, 8), t.ones(2, 2, 8)),
-        raised(nn.Transformer(8, 2, 1, 1, 8), t.ones(2, 3, 4), t.ones(2, 3, 4)),
-        raised(nn.AdaptiveLogSoftmaxWithLoss, 4, 5, [9]),
-        raised(nn.AdaptiveLogSoftmaxWithLoss, 4, 5, []),
-        raised(nn.AdaptiveLogSoftmaxWithLoss(4, 5, [2]), t.ones(1, 4), t.tensor([7])),
-        raised(nn.CrossMapLRN2d(2), t.ones(1)),
-        raised(nn.functional.normalize, "x"),
-        raised(nn.functional.gaussian_nll_loss, t.ones(2), t.ones(2), t.ones(3)),
-        raised(nn.functional.gaussian_nll_loss, t.ones(2), t.ones(2), -t.ones(2)),
-        raised(nn.functional.poisson_nll_loss, t.ones(2), t.ones(2), reduction="x"),
-        raised(nn.functional.soft_margin_loss, t.ones(2), t.ones(2), reduction="x"),
-        raised(nn.functional.local_response_norm, t.ones(2), 2),
-        raised(nn.functional.alpha_dropout, t.ones(2), 3.0, True),
-    ]
-
-
-def attention_masks(t, nn):
-    t.manual_seed(3)
-    m = nn.MultiheadAttention(8, 2, batch_first=True).eval()
-    x = t.randn(2, 4, 8, requires_grad=True)
-    causal = nn.Transformer.generate_square_subsequent_mask(4)
-    pad = t.tensor([[False, False, False, True], [False, False, True, True]])
-    out = []
-    for kw in (
-        {"attn_mask": causal},
-        {"attn_mask": causal, "is_causal": True, "need_weights": False},
-        {"attn_mask": causal, "need_weights": False},
-        {"attn_mask": causal == 0, "average_attn_weights": False},
-        {"key_padding_mask": pad},
-        {"key_padding_mask": pad, "need_weights": False},
-        {"attn_mask": causal.repeat(4, 1, 1), "key_padding_mask": t.zeros(2, 4).masked_fill(pad, float("-inf"))},
-    ):
-        res, w = m(x, x, x, **kw)
-        out.append([digest(res), None if w is None else digest(w)])
-    layer = nn.TransformerEncoderLayer(8, 2, 8, batch_first=True, dropout=0.0)
-    enc = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-    out.append(digest(enc(x, mask=causal, is_causal=True)))
-    out.append(digest(enc(x, mask=causal)))
-    out.append(digest(enc(x, src_key_padding_mask=pad)))
-    dec = nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 8, batch_first=True, dropout=0.0), 1)
-    out.append(digest(dec(x, x, tgt_mask=causal, memory_key_padding_mask=pad)))
-    out += [
-        raised(m, x, x, x, is_causal=True), raised(m, x, x[:, :3], x), raised(m, x, x, x, attn_mask=t.ones(3, 3)),
-        raised(m, t.ones(1, 1, 1, 8), x, x), raised(m, x, x[0], x[0]), raised(m, x[..., :4], x, x),
-        raised(m, x, x, x, attn_mask=t.ones(3, 4, 4)), raised(m, x, x, x, attn_mask=t.ones(4, 4, dtype=t.int64)),
-        raised(m, x, x, x, key_padding_mask=t.zeros(2, 3)),
-    ]  # fmt: skip
-    return out
-
-
-def packed(t, nn):
-    from importlib import import_module
-
-    rnn = import_module(nn.__name__ + ".utils.rnn")
-    t.manual_seed(5)
-    seqs = [t.randn(n, 3) for n in (2, 4, 1)]
-    padded = rnn.pad_sequence(seqs, batch_first=True)
-    out = [digest(padded), digest(rnn.pad_sequence(seqs, padding_value=7.0, padding_side="left"))]
-    p = rnn.pack_padded_sequence(padded, [2, 4, 1], batch_first=True, enforce_sorted=False)
-    out += [digest(p.data), p.batch_sizes.tolist(), p.sorted_indices.tolist(), p.unsorted_indices.tolist()]
-    back, lengths = rnn.pad_packed_sequence(p, batch_first=True, padding_value=-1.0, total_length=5)
-    out += [digest(back), lengths.tolist(), [digest(s) for s in rnn.unpack_sequence(p)]]
-    for layer in (nn.LSTM(3, 2, 2, bidirectional=True), nn.GRU(3, 2, bidirectional=True), nn.LSTM(3, 4, proj_size=2)):
-        y, h = layer(p)
-        out += [digest(y.data), [digest(s) for s in (h if isinstance(h, tuple) else (h,))]]
-    out += [
-        raised(rnn.pack_padded_sequence, padded, [2, 4, 1], True),
-        raised(rnn.pack_padded_sequence, padded, [4, 2], True),
-        raised(rnn.pack_padded_sequence, padded, [4, 2, 0], True),
-        raised(rnn.pad_packed_sequence, p, total_length=1), raised(rnn.pad_sequence, 3),
-        raised(nn.LSTM(5, 2), p)[0],
-    ]  # fmt: skip
-    return out
-
-
-def initialisers(t, nn):
-    init = nn.init
-    calls = [
-        (init.uniform_, (), {"a": -1.0}), (init.normal_, (1.0, 2.0), {}), (init.trunc_normal_, (), {"std": 2.0}),
-        (init.constant_, (0.3,), {}), (init.ones_, (), {}), (init.zeros_, (), {}), (init.eye_, (), {}),
-        (init.xavier_uniform_, (2.0,), {}), (init.xavier_normal_, (), {}), (init.kaiming_uniform_, (), {"a": 0.2}),
-        (init.kaiming_normal_, (), {"mode": "fan_out", "nonlinearity": "relu"}), (init.orthogonal_, (2,), {}),
-        (init.sparse_, (0.3,), {}), (init.trunc_normal_, (), {"a": 0.5, "b": 1.0}),
-        (init.trunc_normal_, (1.0, 0.1), {"b": 0.95}),
-    ]  # fmt: skip
-    out = []
-    for fn, args, kwargs in calls:
-        t.manual_seed(11)
-        w = t.empty(5, 4)
-        res = fn(w, *args, **kwargs)
-        out.append([fn.__name__, digest(w), res is w, digest(fn(t.empty(3, 6), *args, **kwargs))])
-    for shape in ((4, 2, 3), (4, 2, 3, 3), (6, 2, 1, 2, 3)):
-        out.append(digest(init.dirac_(t.empty(*shape), 2)))
-        out.append(digest(init.kaiming_uniform_(t.empty(*shape))))
-    g = t.Generator()
-    g.manual_seed(4)
-    out.append(digest(init.normal_(t.empty(3), generator=g)))
-    out.append([init.calculate_gain(n) for n in ("linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu")])
-    out.append(init.calculate_gain("leaky_relu", 0.5))
-    one = t.empty(3)
-    out += [
-        raised(init.calculate_gain, "zzz"), raised(init.calculate_gain, "leaky_relu", "x"), raised(init.eye_, one),
-        raised(init.dirac_, one), raised(init.dirac_, t.empty(3, 1, 1), 2), raised(init.xavier_uniform_, one),
-        raised(init.kaiming_normal_, t.empty(2, 2), mode="x"), raised(init.orthogonal_, one), raised(init.sparse_, one, 0.1),
-    ]  # fmt: skip
-    p = nn.Parameter(t.empty(2, 2))
-    init.ones_(p)
-    return [*out, p.grad_fn is None, p.requires_grad]
-
-
-def clipping(t, nn):
-    u = nn.utils
-
-    def make():
-        ps = [nn.Parameter(t.ones(3)), nn.Parameter(t.ones(2)), nn.Parameter(t.ones(1))]
-        ps[0].grad = t.tensor([3.0, -4.0, 0.0])
-        ps[1].grad = t.tensor([0.0, 12.0])
-        return ps
-
-    out = []
-    for norm in (2.0, 1.0, float("inf"), 3):
-        ps = make()
-        total = u.clip_grad_norm_(ps, 1.5, norm)
-        out.append([digest(total), [digest(p.grad) for p in ps[:2]]])
-    ps = make()
-    u.clip_grad_norm_(iter(ps), 100.0)
-    u.clip_grad_value_(ps, 2.5)
-    out += [[p.grad.tolist() for p in ps[:2]], digest(u.get_total_norm([p.grad for p in ps[:2]]))]
-    ps[0].grad = t.tensor([float("nan"), 1.0, 1.0])
-    out.append(raised(u.clip_grad_norm_, ps, 1.0, error_if_nonfinite=True))
-    out.append(digest(u.clip_grad_norm_([], 1.0)))
-    vec = u.parameters_to_vector(ps)
-    u.vector_to_parameters(vec * 2, ps)
-    return [*out, digest(vec), [digest(p) for p in ps], raised(u.vector_to_parameters, 3, ps)]
-
-
 SCENARIOS = [
-    names, attributes, attribute_errors, lookup, forward_hooks, kwargs_hooks, always_call, global_hooks,
-    backward_hooks, state_hooks, loading, extra_state, conversion, modes, copies, pickling, parameters, sequential,
-    module_list, module_dict, parameter_containers, shapes_and_errors, attention_masks, packed, initialisers, clipping,
-]  # fmt: skip
+    names,
+    attributes,
+    attribute_errors,
+    lookup,
+    forward_hooks,
+    kwargs_hooks,
+    always_call,
+    global_hooks,
+    backward_hooks,
+    state_hooks,
+    loading,
+    extra_state,
+    conversion,
+    modes,
+    copies,
+    pickling,
+    parameters,
+    sequential,
+    module_list,
+    module_dict,
+    parameter_containers,
+    shapes_and_errors,
+    attention_masks,
+    packed,
+    initialisers,
+    clipping,
+]

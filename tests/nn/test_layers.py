@@ -9,10 +9,9 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import flambeau  # noqa: E402
 from cases import CASES  # noqa: E402
 from evaluate import evaluate  # noqa: E402
-
-import flambeau  # noqa: E402
 from flambeau import nn  # noqa: E402
 
 EXPECTED = json.loads((HERE / "data" / "layers.json").read_text())

@@ -10,11 +10,10 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from scenarios import SCENARIOS  # noqa: E402
-from test_layers import close  # noqa: E402
-
 import flambeau  # noqa: E402
 from flambeau import nn  # noqa: E402
+from scenarios import SCENARIOS  # noqa: E402
+from test_layers import close  # noqa: E402
 
 EXPECTED = json.loads((HERE / "data" / "semantics.json").read_text())
 

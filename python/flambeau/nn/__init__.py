@@ -1,3 +1,4 @@
+# ruff: noqa: F401
 """Layers, containers, losses and the functions behind them."""
 
 from . import functional, init, modules, parameter, utils

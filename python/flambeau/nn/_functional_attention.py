@@ -11,7 +11,9 @@ F = _C._nn
 
 
 def in_projection_packed(q, k, v, w, b=None):
-    """Project query, key and value by one weight of three stacked blocks, with as few products as possible."""
+    """Project query, key and value by one weight of three stacked blocks, with as few products as
+    possible.
+    """
     e = q.size(-1)
     if k is v:
         if q is k:
@@ -93,12 +95,32 @@ def _expect(condition, text):
 
 
 def multi_head_attention_forward(
-    query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k, bias_v,
-    add_zero_attn, dropout_p, out_proj_weight, out_proj_bias, training=True, key_padding_mask=None,
-    need_weights=True, attn_mask=None, use_separate_proj_weight=False, q_proj_weight=None,
-    k_proj_weight=None, v_proj_weight=None, static_k=None, static_v=None, average_attn_weights=True,
+    query,
+    key,
+    value,
+    embed_dim_to_check,
+    num_heads,
+    in_proj_weight,
+    in_proj_bias,
+    bias_k,
+    bias_v,
+    add_zero_attn,
+    dropout_p,
+    out_proj_weight,
+    out_proj_bias,
+    training=True,
+    key_padding_mask=None,
+    need_weights=True,
+    attn_mask=None,
+    use_separate_proj_weight=False,
+    q_proj_weight=None,
+    k_proj_weight=None,
+    v_proj_weight=None,
+    static_k=None,
+    static_v=None,
+    average_attn_weights=True,
     is_causal=False,
-):  # fmt: skip
+):
     """Attention of several heads with its projections (Vaswani et al., 2017).
 
     Args:
@@ -128,7 +150,9 @@ def multi_head_attention_forward(
     tgt_len, bsz, embed_dim = query.shape
     src_len = key.shape[0]
     mask_type = None if attn_mask is None else attn_mask.dtype
-    key_padding_mask = canonical_mask(key_padding_mask, "key_padding_mask", mask_type, "attn_mask", query.dtype)
+    key_padding_mask = canonical_mask(
+        key_padding_mask, "key_padding_mask", mask_type, "attn_mask", query.dtype
+    )
     if is_causal and attn_mask is None:
         raise RuntimeError(
             "Need attn_mask if specifying the is_causal hint. "
@@ -152,7 +176,9 @@ def multi_head_attention_forward(
         f"was expecting embedding dimension of {embed_dim_to_check}, but got {embed_dim}",
     )
     head_dim = embed_dim // num_heads
-    _expect(head_dim * num_heads == embed_dim, f"embed_dim {embed_dim} not divisible by num_heads {num_heads}")
+    _expect(
+        head_dim * num_heads == embed_dim, f"embed_dim {embed_dim} not divisible by num_heads {num_heads}"
+    )
     if use_separate_proj_weight:
         _expect(
             key.shape[:2] == value.shape[:2],
@@ -173,12 +199,16 @@ def multi_head_attention_forward(
         if attn_mask.dim() == 2:
             want = (tgt_len, src_len)
             if attn_mask.shape != want:
-                raise RuntimeError(f"The shape of the 2D attn_mask is {attn_mask.shape}, but should be {want}.")
+                raise RuntimeError(
+                    f"The shape of the 2D attn_mask is {attn_mask.shape}, but should be {want}."
+                )
             attn_mask = attn_mask.unsqueeze(0)
         elif attn_mask.dim() == 3:
             want = (bsz * num_heads, tgt_len, src_len)
             if attn_mask.shape != want:
-                raise RuntimeError(f"The shape of the 3D attn_mask is {attn_mask.shape}, but should be {want}.")
+                raise RuntimeError(
+                    f"The shape of the 3D attn_mask is {attn_mask.shape}, but should be {want}."
+                )
         else:
             raise RuntimeError(f"attn_mask's dimension {attn_mask.dim()} is not supported")
 

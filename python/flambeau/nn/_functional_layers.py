@@ -11,9 +11,13 @@ Tensor = _C.Tensor
 
 
 def _pair(x):
-    return (x[0], x[0]) if isinstance(x, (tuple, list)) and len(x) == 1 else tuple(x) if isinstance(
-        x, (tuple, list)
-    ) else (x, x)
+    return (
+        (x[0], x[0])
+        if isinstance(x, (tuple, list)) and len(x) == 1
+        else tuple(x)
+        if isinstance(x, (tuple, list))
+        else (x, x)
+    )
 
 
 def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
@@ -63,16 +67,19 @@ def bilinear(input1, input2, weight, bias=None):
     for i in range(input1.dim() - 1):
         if input1.size(i) != input2.size(i):
             raise RuntimeError(
-                f"bilinear(): input batch dimensions do not match at dim {i}: got {input1.size(i)} and {input2.size(i)}"
+                f"bilinear(): input batch dimensions do not match at dim {i}: got {input1.size(i)} and "
+                f"{input2.size(i)}"
             )
     for x, d, what in ((input1, 1, "input1"), (input2, 2, "input2")):
         if x.size(-1) != weight.size(d):
             raise RuntimeError(
-                f"bilinear(): {what} size does not match weight size: got {x.size(-1)} but expected {weight.size(d)}"
+                f"bilinear(): {what} size does not match weight size: got {x.size(-1)} but expected "
+                f"{weight.size(d)}"
             )
     if bias is not None and bias.size(0) != weight.size(0):
         raise RuntimeError(
-            f"bilinear(): bias size does not match weight size: got {bias.size(0)} but expected {weight.size(0)}"
+            f"bilinear(): bias size does not match weight size: got {bias.size(0)} but expected "
+            f"{weight.size(0)}"
         )
     a = input1.reshape(-1, input1.size(-1))
     b = input2.reshape(-1, input2.size(-1))
@@ -100,7 +107,9 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     """Divide by (k + alpha * mean of squares over `size` neighbouring channels) ** beta (AlexNet, 2012)."""
     dim = input.dim()
     if dim < 3:
-        raise ValueError(f"Expected 3D or higher dimensionality                          input (got {dim} dimensions)")
+        raise ValueError(
+            f"Expected 3D or higher dimensionality                          input (got {dim} dimensions)"
+        )
     if input.numel() == 0:
         return input
     div = input.mul(input)
@@ -125,8 +134,11 @@ def _alpha_dropout(input, p, training, inplace, feature):
     if p == 0 or not training or input.numel() == 0:
         return input
     if p == 1:
-        return input.zero_() if inplace else input * flambeau.zeros((), dtype=input.dtype, device=input.device)
-    # Keeps mean 0 and variance 1 after SELU, whose negative saturation value is -alpha (Klambauer et al., 2017).
+        return (
+            input.zero_() if inplace else input * flambeau.zeros((), dtype=input.dtype, device=input.device)
+        )
+    # Keeps mean 0 and variance 1 after SELU, whose negative saturation value is -alpha (Klambauer et al.,
+    # 2017).
     alpha = 1.7580993408473766
     a = 1.0 / math.sqrt((alpha * alpha * p + 1) * (1 - p))
     # A complex number is kept or dropped as a whole.
@@ -143,7 +155,9 @@ def _alpha_dropout(input, p, training, inplace, feature):
 
 
 def alpha_dropout(input, p=0.5, training=False, inplace=False):
-    """Dropout for SELU networks: dropped values become its saturation value, and mean and variance are kept."""
+    """Dropout for SELU networks: dropped values become its saturation value, and mean and variance are
+    kept.
+    """
     return _alpha_dropout(input, p, training, inplace, False)
 
 
@@ -155,7 +169,9 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
 
 
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
-    """Leaky ReLU whose negative slope is drawn anew for each negative value; their mean outside of training."""
+    """Leaky ReLU whose negative slope is drawn anew for each negative value; their mean outside of
+    training.
+    """
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
@@ -181,10 +197,14 @@ def channel_shuffle(input, groups):
             f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(input.size())}"
         )
     if groups <= 0:
-        raise RuntimeError(f"Number of groups to divide channels in must be positive. Value of groups:{groups}")
+        raise RuntimeError(
+            f"Number of groups to divide channels in must be positive. Value of groups:{groups}"
+        )
     n, c, *rest = input.shape
     if c % groups:
-        raise RuntimeError("Number of channels must be divisible by groups. Got " f"{c} channels and {groups} groups.")
+        raise RuntimeError(
+            f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups."
+        )
     return input.reshape(n, groups, c // groups, *rest).transpose(1, 2).reshape(input.shape)
 
 
@@ -250,7 +270,9 @@ def _check_block_args(**named):
         if any(v < least for v in pair):
             what = "non-negative" if name == "padding" else "greater than zero"
             label = name.replace("_", " ")
-            raise RuntimeError(f"{label} should be {what}, but got {name}_height: {pair[0]} {name}_width: {pair[1]}")
+            raise RuntimeError(
+                f"{label} should be {what}, but got {name}_height: {pair[0]} {name}_width: {pair[1]}"
+            )
 
 
 def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
@@ -259,7 +281,8 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     _check_block_args(kernel_size=k, dilation=d, padding=p, stride=s)
     if input.dim() not in (3, 4):
         raise RuntimeError(
-            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "
+            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero "
+            "dimensions for "
             f"input, but got: {list(input.size())}"
         )
     x = input.unsqueeze(0) if input.dim() == 3 else input
@@ -267,15 +290,22 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     ow = _blocks(x.size(3), k[1], d[1], p[1], s[1])
     if oh < 1 or ow < 1:
         raise RuntimeError(
-            f"Given input with spatial size ({x.size(2)}, {x.size(3)}), kernel_size={k}, dilation={d}, padding={p}, "
-            f"stride={s}, calculated shape of the array of sliding blocks as ({oh}, {ow}), but its components must "
+            f"Given input with spatial size ({x.size(2)}, {x.size(3)}), kernel_size={k}, dilation={d}, "
+            f"padding={p}, "
+            f"stride={s}, calculated shape of the array of sliding blocks as ({oh}, {ow}), but its "
+            "components must "
             "be at least one."
         )
     n, c = x.shape[:2]
     if p != (0, 0):
         x = F.pad(x, (p[1], p[1], p[0], p[0]))
     columns = [
-        x[:, :, i * d[0] : i * d[0] + s[0] * (oh - 1) + 1 : s[0], j * d[1] : j * d[1] + s[1] * (ow - 1) + 1 : s[1]]
+        x[
+            :,
+            :,
+            i * d[0] : i * d[0] + s[0] * (oh - 1) + 1 : s[0],
+            j * d[1] : j * d[1] + s[1] * (ow - 1) + 1 : s[1],
+        ]
         for i in range(k[0])
         for j in range(k[1])
     ]
@@ -290,7 +320,8 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     _check_block_args(kernel_size=k, dilation=d, padding=p, stride=s)
     if input.dim() not in (2, 3):
         raise RuntimeError(
-            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for "
+            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero "
+            "dimensions for "
             f"input, but got: {list(input.size())}"
         )
     x = input.unsqueeze(0) if input.dim() == 2 else input
@@ -304,8 +335,10 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     ow = _blocks(size[1], k[1], d[1], p[1], s[1])
     if oh * ow != length or oh < 1 or ow < 1:
         raise RuntimeError(
-            f"Given output_size={size}, kernel_size={k}, dilation={d}, padding={p}, stride={s}, expected size of "
-            f"input's dimension 2 to match the calculated number of sliding blocks {oh} * {ow} = {oh * ow}, but got "
+            f"Given output_size={size}, kernel_size={k}, dilation={d}, padding={p}, stride={s}, expected "
+            "size of "
+            f"input's dimension 2 to match the calculated number of sliding blocks {oh} * {ow} = "
+            f"{oh * ow}, but got "
             f"input.size(2)={length}."
         )
     c = planes // (k[0] * k[1])
@@ -322,9 +355,18 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
 
 
 def embedding_bag(
-    input, weight, offsets=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, mode="mean",
-    sparse=False, per_sample_weights=None, include_last_offset=False, padding_idx=None,
-):  # fmt: skip
+    input,
+    weight,
+    offsets=None,
+    max_norm=None,
+    norm_type=2,
+    scale_grad_by_freq=False,
+    mode="mean",
+    sparse=False,
+    per_sample_weights=None,
+    include_last_offset=False,
+    padding_idx=None,
+):
     """Sum, mean or maximum of the embeddings of each bag of indices.
 
     Args:
@@ -357,7 +399,8 @@ def embedding_bag(
     if input.dim() == 2:
         if offsets is not None:
             raise ValueError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed "
+                "length "
                 f"sequences. However, found offsets of type {type(offsets)}"
             )
         bags = input.size(0)
@@ -423,7 +466,9 @@ def embedding_bag(
         place = flambeau.arange(index.numel(), device=index.device).unsqueeze(1).expand(-1, dim)
         hit = (low.detach() == best[bag]) & keep.unsqueeze(1)
         none = index.numel()
-        first = place.new_full((bags, dim), none).scatter_reduce(0, spread, place.masked_fill(~hit, none), "amin")
+        first = place.new_full((bags, dim), none).scatter_reduce(
+            0, spread, place.masked_fill(~hit, none), "amin"
+        )
         chosen = flambeau.cat([wide, wide.new_zeros(1, dim)]).gather(0, first)
         return chosen.to(rows.dtype)
     if per_sample_weights is not None:

@@ -61,7 +61,8 @@ def poisson_nll_loss(
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
     """Negative log likelihood of `target` under a normal law of mean `input` and variance `var`.
 
-    `var` is a number or a tensor of the input's shape, or of that shape with the last dimension 1 or absent. It
+    `var` is a number or a tensor of the input's shape, or of that shape with the last dimension 1 or absent.
+    It
     is clamped to at least `eps` in value, not in its gradient.
     """
     if not isinstance(var, Tensor):
@@ -117,11 +118,15 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if target.dim() == 1:
         if input1.dim() != 2:
-            raise RuntimeError("1D target tensor expects 2D input tensors, but found inputs with sizes "
-                               f"{list(input1.size())} and {list(input2.size())}.")  # fmt: skip
+            raise RuntimeError(
+                "1D target tensor expects 2D input tensors, but found inputs with sizes "
+                f"{list(input1.size())} and {list(input2.size())}."
+            )
     elif input1.dim() != 1:
-        raise RuntimeError("0D target tensor expects 1D input tensors, but found inputs with sizes "
-                           f"{list(input1.size())} and {list(input2.size())}.")  # fmt: skip
+        raise RuntimeError(
+            "0D target tensor expects 1D input tensors, but found inputs with sizes "
+            f"{list(input1.size())} and {list(input2.size())}."
+        )
     tiny = 1e-12
     dot = (input1 * input2).sum(-1)
     cos = dot / (((input1 * input1).sum(-1) + tiny) * ((input2 * input2).sum(-1) + tiny)).sqrt()
@@ -150,7 +155,8 @@ def multi_margin_loss(
         raise ValueError("weight must be one-dimensional")
     if input.dim() > 2 or input.numel() == 0 and input.size(-1) == 0:
         raise RuntimeError(
-            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: " + str(list(input.size()))
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+            + str(list(input.size()))
         )
     flat = target.reshape(-1)
     x = input.unsqueeze(0) if input.dim() < 2 else input
@@ -178,10 +184,13 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     reduction = _resolve(reduction, size_average, reduce)
     if input.dim() > 2 or input.dim() > 0 and input.size(-1) == 0:
         raise RuntimeError(
-            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: " + str(list(input.size()))
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+            + str(list(input.size()))
         )
     if target.shape != input.shape:
-        raise RuntimeError(f"inconsistent target size: {list(target.size())} for input of size: {list(input.size())}")
+        raise RuntimeError(
+            f"inconsistent target size: {list(target.size())} for input of size: {list(input.size())}"
+        )
     x = input.reshape(1, -1) if input.dim() < 2 else input
     t = target.reshape(1, -1) if target.dim() < 2 else target
     valid = (t < 0).cumsum(1) == 0
@@ -194,9 +203,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     return _reduce(loss if input.dim() == 2 else loss.squeeze(0), reduction)
 
 
-def multilabel_soft_margin_loss(
-    input, target, weight=None, size_average=None, reduce=None, reduction="mean"
-):
+def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
     """Mean over the classes (last dimension) of the logistic loss of each label 0 or 1."""
     reduction = _resolve(reduction, size_average, reduce)
     loss = -(target * F.logsigmoid(input) + (1 - target) * F.logsigmoid(-input))
@@ -206,19 +213,29 @@ def multilabel_soft_margin_loss(
 
 
 def triplet_margin_loss(
-    anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False,
-    size_average=None, reduce=None, reduction="mean",
-):  # fmt: skip
+    anchor,
+    positive,
+    negative,
+    margin=1.0,
+    p=2,
+    eps=1e-6,
+    swap=False,
+    size_average=None,
+    reduce=None,
+    reduction="mean",
+):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), with the p-norm as distance.
 
-    `swap` takes the smaller of the distances from anchor and from positive to negative (Balntas et al., 2016).
+    `swap` takes the smaller of the distances from anchor and from positive to negative (Balntas et al.,
+    2016).
     """
     reduction = _resolve(reduction, size_average, reduce)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.dim() == positive.dim() == negative.dim():
         raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            "The anchor, positive, and negative tensors are expected to have the same number of "
+            "dimensions, but got: "
             f"anchor {anchor.dim()}D, positive {positive.dim()}D, and negative {negative.dim()}D inputs"
         )
     from ._functional_layers import pairwise_distance
@@ -282,7 +299,9 @@ def ctc_loss(
         raise RuntimeError("target_lengths must be of size batch_size")
     longest_in = int(in_len.max()) if n else 0
     if longest_in > steps:
-        raise RuntimeError(f"Expected input_lengths to have value at most {steps}, but got value {longest_in}")
+        raise RuntimeError(
+            f"Expected input_lengths to have value at most {steps}, but got value {longest_in}"
+        )
     longest = int(tgt_len.max()) if n else 0
 
     targets = targets.to(device=lp.device, dtype=flambeau.long)
@@ -297,7 +316,8 @@ def ctc_loss(
         rows = targets if targets.dim() == 2 else targets.unsqueeze(0)
         if rows.size(1) < longest:
             raise RuntimeError(
-                f"Expected tensor to have size at least {longest} at dimension 1, but got size {list(rows.size())}"
+                f"Expected tensor to have size at least {longest} at dimension 1, but got size "
+                f"{list(rows.size())}"
             )
         labels = rows[:, :longest]
 
@@ -316,8 +336,10 @@ def ctc_loss(
     emit = lp.gather(2, extended.unsqueeze(0).expand(steps, n, width))
 
     def shifted(a, k):
-        return flambeau.cat([a.new_full((n, k), minus_inf), a[:, :-k]], 1) if width > k else a.new_full(
-            (n, width), minus_inf
+        return (
+            flambeau.cat([a.new_full((n, k), minus_inf), a[:, :-k]], 1)
+            if width > k
+            else a.new_full((n, width), minus_inf)
         )
 
     def log_sum(parts):
@@ -345,7 +367,8 @@ def ctc_loss(
     # No step at all aligns with an empty target only.
     loss = flambeau.where(in_len > 0, loss, flambeau.where(tgt_len == 0, 0.0, math.inf).to(loss.dtype))
 
-    # The gradient is defined, as PyTorch's is, for log_probs under the constraint that they are normalised: a term
+    # The gradient is defined, as PyTorch's is, for log_probs under the constraint that they are normalised:
+    # a term
     # of value zero contributes exp(log_probs).
     used = (flambeau.arange(steps, device=lp.device).unsqueeze(1) < in_len.unsqueeze(0)).unsqueeze(2)
     prob = lp.exp().masked_fill(~used, 0)
@@ -364,25 +387,38 @@ def ctc_loss(
 
 
 def linear_cross_entropy(
-    input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean",
-    ignore_index=None, label_smoothing=0.0, options=None,
-):  # fmt: skip
+    input,
+    linear_weight,
+    target,
+    *,
+    linear_bias=None,
+    weight=None,
+    reduction="mean",
+    ignore_index=None,
+    label_smoothing=0.0,
+    options=None,
+):
     """`cross_entropy(linear(input, linear_weight, linear_bias), target)` in one call.
 
     Args:
         input (Tensor): (N, in_features) or (in_features).
-        linear_weight (Tensor): (classes, in_features), or (classes, *more, in_features) for targets (N, *more).
+        linear_weight (Tensor): (classes, in_features), or (classes, *more, in_features) for targets (N,
+            *more).
         target, weight, reduction, ignore_index, label_smoothing: as for `cross_entropy`.
-        options: choices of PyTorch's chunked evaluation; they do not change the result and are accepted as they are.
+        options: choices of PyTorch's chunked evaluation; they do not change the result and are accepted as
+            they are.
     """
     if input.dim() not in (1, 2):
         raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.dim()}")
     if linear_weight.dim() < 2:
-        raise RuntimeError(f"expected linear_weight with dimensionality at least 2, got {linear_weight.dim()}")
+        raise RuntimeError(
+            f"expected linear_weight with dimensionality at least 2, got {linear_weight.dim()}"
+        )
     classes, *extra, features = linear_weight.shape
     if extra and input.dim() == 1:
         raise RuntimeError(
-            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} requires batched input, "
+            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} requires "
+            "batched input, "
             f"(N, {features}), got unbatched input, {tuple(input.shape)}"
         )
     bias = None if linear_bias is None else linear_bias.reshape(-1)
@@ -391,5 +427,10 @@ def linear_cross_entropy(
     if ignore_index is None:
         ignore_index = -100
     return F.cross_entropy(
-        logits, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
+        logits,
+        target,
+        weight,
+        ignore_index=ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
     )

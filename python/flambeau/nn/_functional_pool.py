@@ -88,7 +88,8 @@ def _unpool_size(input, kernel, stride, padding, output_size):
         size = size[2:]
     if len(size) != n:
         raise ValueError(
-            f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a length of '{len(size)}'"
+            f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a length of "
+            f"'{len(size)}'"
         )
     for d in range(n):
         low, high = default[d] - stride[d], default[d] + stride[d]
@@ -160,7 +161,8 @@ def _fractional_max_pool(input, kernel_size, output_size, output_ratio, samples,
     if samples is None:
         samples = flambeau.rand(batch, channels, n, dtype=x.dtype, device=x.device)
 
-    # Pseudo-random window starts per image and channel, from one number u a dimension (Graham, 2015). The numbers
+    # Pseudo-random window starts per image and channel, from one number u a dimension (Graham, 2015). The
+    # numbers
     # in `samples` are for the last dimension first.
     flat = None
     for d in range(n):
@@ -169,7 +171,9 @@ def _fractional_max_pool(input, kernel_size, output_size, output_ratio, samples,
             what = ("time", "height", "width")[d - n]
             raise RuntimeError(f"{name}(): pool {what} {kernel[d]} too large relative to input {what} {size}")
         u = samples[:, :, n - 1 - d].to(flambeau.double if x.dtype == flambeau.double else flambeau.float)
-        starts = flambeau.full((batch, channels, out[d]), size - kernel[d], dtype=flambeau.long, device=x.device)
+        starts = flambeau.full(
+            (batch, channels, out[d]), size - kernel[d], dtype=flambeau.long, device=x.device
+        )
         if out[d] > 1:
             alpha = (size - kernel[d]) / (out[d] - 1)
             i = flambeau.arange(out[d] - 1, device=x.device, dtype=u.dtype)
@@ -221,14 +225,17 @@ def fractional_max_pool3d(
 
 def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=None):
     """Deprecated name of `interpolate`."""
-    warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    warnings.warn(
+        "`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2
+    )
     return F.interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(input, size=None, scale_factor=None):
     """Deprecated: `interpolate` with mode "nearest"."""
     warnings.warn(
-        "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2
+        "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.",
+        stacklevel=2,
     )
     return F.interpolate(input, size, scale_factor, mode="nearest")
 
@@ -236,6 +243,7 @@ def upsample_nearest(input, size=None, scale_factor=None):
 def upsample_bilinear(input, size=None, scale_factor=None):
     """Deprecated: `interpolate` with mode "bilinear" and aligned corners."""
     warnings.warn(
-        "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2
+        "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.",
+        stacklevel=2,
     )
     return F.interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)

@@ -111,7 +111,10 @@ _global_is_full_backward_hook = None
 def has_any_global_hook():
     """Whether any hook for all modules concerns calls."""
     return bool(
-        _global_backward_pre_hooks or _global_backward_hooks or _global_forward_pre_hooks or _global_forward_hooks
+        _global_backward_pre_hooks
+        or _global_backward_hooks
+        or _global_forward_pre_hooks
+        or _global_forward_hooks
     )
 
 
@@ -124,7 +127,9 @@ def _register(registry, hook, extra=()):
 
 
 def register_module_buffer_registration_hook(hook):
-    """Call `hook(module, name, buffer)` whenever any module registers a buffer; its result replaces the buffer."""
+    """Call `hook(module, name, buffer)` whenever any module registers a buffer; its result replaces the
+    buffer.
+    """
     return _register(_global_buffer_registration_hooks, hook)
 
 
@@ -134,7 +139,9 @@ def register_module_module_registration_hook(hook):
 
 
 def register_module_parameter_registration_hook(hook):
-    """Call `hook(module, name, param)` whenever a parameter is registered; its result replaces the parameter."""
+    """Call `hook(module, name, param)` whenever a parameter is registered; its result replaces the
+    parameter.
+    """
     return _register(_global_parameter_registration_hooks, hook)
 
 
@@ -158,7 +165,9 @@ def register_module_forward_hook(hook, *, with_kwargs=False, always_call=False):
 
 
 def register_module_backward_hook(hook):
-    """Deprecated form of `register_module_full_backward_hook`, which sees the last operation's gradients only."""
+    """Deprecated form of `register_module_full_backward_hook`, which sees the last operation's gradients
+    only.
+    """
     global _global_is_full_backward_hook
     if _global_is_full_backward_hook is True:
         raise RuntimeError(
@@ -210,7 +219,8 @@ def _spread(values, index, n):
 class BackwardHook:
     """One call's watch on the gradients at a module's inputs and outputs.
 
-    Both edges are identities in the graph: the one at the outputs runs first in backward and keeps what arrives,
+    Both edges are identities in the graph: the one at the outputs runs first in backward and keeps what
+    arrives,
     the one at the inputs then runs the user's hooks with both.
     """
 

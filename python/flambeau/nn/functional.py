@@ -1,3 +1,4 @@
+# ruff: noqa: F401
 """Layers as plain functions: what the modules of `flambeau.nn` compute, without their parameters.
 
 Functions named in `NATIVE` come from the engine with PyTorch's signature and no Python frame in between; the
@@ -63,7 +64,8 @@ from ._functional_pool import (
     upsample_nearest,
 )
 
-# Names that the engine provides at `flambeau._C._nn`, each with the signature of the function of the same name in
+# Names that the engine provides at `flambeau._C._nn`, each with the signature of the function of the same
+# name in
 # torch.nn.functional. One that the engine lacks does not exist here either.
 NATIVE = """
 linear
@@ -95,6 +97,7 @@ if "cross_entropy" in globals():
 def __getattr__(name):
     if name in NATIVE:
         raise AttributeError(
-            f"module 'flambeau.nn.functional' has no attribute '{name}': this build's engine does not provide it"
+            f"module 'flambeau.nn.functional' has no attribute '{name}': this build's engine does not "
+            "provide it"
         )
     raise AttributeError(f"module 'flambeau.nn.functional' has no attribute '{name}'")

@@ -1,6 +1,7 @@
 """Ways to fill parameters with their first values.
 
-All functions change the tensor in place without recording a gradient, return it, and draw random numbers in the
+All functions change the tensor in place without recording a gradient, return it, and draw random numbers in
+the
 order PyTorch draws them, so that a seed gives the same weights.
 """
 
@@ -10,11 +11,33 @@ import warnings
 import flambeau
 
 __all__ = [
-    "calculate_gain", "uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_", "eye_", "dirac_",
-    "xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "orthogonal_", "sparse_",
-    "uniform", "normal", "constant", "eye", "dirac", "xavier_uniform", "xavier_normal", "kaiming_uniform",
-    "kaiming_normal", "orthogonal", "sparse",
-]  # fmt: skip
+    "calculate_gain",
+    "uniform_",
+    "normal_",
+    "trunc_normal_",
+    "constant_",
+    "ones_",
+    "zeros_",
+    "eye_",
+    "dirac_",
+    "xavier_uniform_",
+    "xavier_normal_",
+    "kaiming_uniform_",
+    "kaiming_normal_",
+    "orthogonal_",
+    "sparse_",
+    "uniform",
+    "normal",
+    "constant",
+    "eye",
+    "dirac",
+    "xavier_uniform",
+    "xavier_normal",
+    "kaiming_uniform",
+    "kaiming_normal",
+    "orthogonal",
+    "sparse",
+]
 
 
 def calculate_gain(nonlinearity, param=None):
@@ -24,7 +47,15 @@ def calculate_gain(nonlinearity, param=None):
         nonlinearity (str): its name in `nn.functional`: "linear", "conv2d", "sigmoid" (1), "tanh" (5/3),
             "relu" (sqrt 2), "leaky_relu" (sqrt(2 / (1 + param**2)), 0.01 by default), "selu" (3/4).
     """
-    linear = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+    linear = (
+        "linear",
+        "conv1d",
+        "conv2d",
+        "conv3d",
+        "conv_transpose1d",
+        "conv_transpose2d",
+        "conv_transpose3d",
+    )
     if nonlinearity in linear or nonlinearity == "sigmoid":
         return 1
     if nonlinearity == "tanh":
@@ -87,7 +118,8 @@ def _no_grad_trunc_normal_(tensor, mean, std, a, b, generator=None):
                 draw.normal_(mean, std, generator=generator)
                 bad = (draw < a) | (draw > b)
             else:
-                # Where the bell is too thin: uniform proposals, accepted by its height relative to its highest point.
+                # Where the bell is too thin: uniform proposals, accepted by its height relative to its
+                # highest point.
                 draw.uniform_(a, b, generator=generator)
                 height = ((mode - mean) ** 2 - (draw - mean) ** 2).div_(2 * std * std).exp_()
                 bad = flambeau.empty_like(tensor).uniform_(generator=generator) > height

@@ -16,8 +16,10 @@ class CallMixin:
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
         """Call `hook(module, args)` before each `forward`.
 
-        The hook may return the arguments to use instead: a value or a tuple. With `with_kwargs` it is called as
-        `hook(module, args, kwargs)` and may return a pair `(args, kwargs)`. `prepend` puts it before the hooks
+        The hook may return the arguments to use instead: a value or a tuple. With `with_kwargs` it is called
+            as
+        `hook(module, args, kwargs)` and may return a pair `(args, kwargs)`. `prepend` puts it before the
+        hooks
         already registered. Returns a handle with `remove()`.
         """
         handle = RemovableHandle(self._forward_pre_hooks, extra_dict=self._forward_pre_hooks_with_kwargs)

@@ -102,7 +102,8 @@ class ConvertMixin:
         """Move and cast parameters and buffers, in place; returns the module.
 
         Called as `to(device=None, dtype=None, non_blocking=False)`, `to(dtype, non_blocking=False)`,
-        `to(tensor, non_blocking=False)` or `to(memory_format=...)`. Only floating-point and complex tensors are
+        `to(tensor, non_blocking=False)` or `to(memory_format=...)`. Only floating-point and complex tensors
+        are
         cast; integers are only moved.
 
         Raises:
@@ -112,7 +113,8 @@ class ConvertMixin:
         if dtype is not None:
             if not (dtype.is_floating_point or dtype.is_complex):
                 raise TypeError(
-                    f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+                    "nn.Module.to only accepts floating point or complex dtypes, but got desired "
+                    f"dtype={dtype}"
                 )
             if dtype.is_complex:
                 warnings.warn(
@@ -160,7 +162,9 @@ def _parse_to(args, kwargs):
     ok_device = device is None or isinstance(device, (str, int, flambeau.device))
     ok_dtype = dtype is None or isinstance(dtype, flambeau.dtype)
     if rest or kwargs or not ok_device or not ok_dtype or not isinstance(non_blocking, (bool, int)):
-        given = ", ".join([type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()])
+        given = ", ".join(
+            [type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()]
+        )
         raise TypeError(
             f"to() received an invalid combination of arguments - got ({given}), but expected one of:\n"
             " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, "

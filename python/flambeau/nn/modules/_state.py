@@ -55,7 +55,9 @@ class StateMixin:
         )
 
     def _register_state_dict_hook(self, hook):
-        """Call `hook(module, state_dict, prefix, local_metadata)` after saving; a result replaces the dict."""
+        """Call `hook(module, state_dict, prefix, local_metadata)` after saving; a result replaces the
+        dict.
+        """
         if getattr(hook, "_from_public_api", False):
             raise RuntimeError(
                 "Cannot register the same function as the state dict post hook that was "
@@ -87,7 +89,8 @@ class StateMixin:
         return handle
 
     def register_load_state_dict_pre_hook(self, hook):
-        """Call `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)`.
+        """Call `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
+        error_msgs)`.
 
         It runs before `load_state_dict` reads this module's entries, and may change them in place.
         """
@@ -164,7 +167,8 @@ class StateMixin:
         """Copy (or assign) one entry into this module's own `name`; problems go to `error_msgs`."""
         if not isinstance(source, Tensor) and not hasattr(type(source), "__torch_function__"):
             error_msgs.append(
-                f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
+                f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object '
+                "from "
                 f"checkpoint but received {type(source)}"
             )
             return
@@ -199,7 +203,8 @@ class StateMixin:
                 setattr(self, name, source)
         except Exception as ex:
             error_msgs.append(
-                f'While copying the parameter named "{key}", whose dimensions in the model are {param.size()} and '
+                f'While copying the parameter named "{key}", whose dimensions in the model are '
+                f"{param.size()} and "
                 f"whose dimensions in the checkpoint are {source.size()}, an exception occurred : {ex.args}."
             )
 
@@ -294,6 +299,8 @@ class StateMixin:
                 error_msgs.insert(0, f"Missing key(s) in state_dict: {_quoted(missing_keys)}. ")
         if error_msgs:
             raise RuntimeError(
-                "Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__, "\n\t".join(error_msgs))
+                "Error(s) in loading state_dict for {}:\n\t{}".format(
+                    type(self).__name__, "\n\t".join(error_msgs)
+                )
             )
         return _IncompatibleKeys(missing_keys, unexpected_keys)

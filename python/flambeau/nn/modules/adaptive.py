@@ -58,7 +58,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             size = self.cutoffs[i + 1] - self.cutoffs[i]
             self.tail.append(
                 Sequential(
-                    Linear(in_features, hidden, bias=False, **kwargs), Linear(hidden, size, bias=False, **kwargs)
+                    Linear(in_features, hidden, bias=False, **kwargs),
+                    Linear(hidden, size, bias=False, **kwargs),
                 )
             )
 

@@ -9,15 +9,21 @@ from .lazy import LazyModuleMixin
 from .module import Module
 
 __all__ = [
-    "BatchNorm1d", "LazyBatchNorm1d", "BatchNorm2d", "LazyBatchNorm2d", "BatchNorm3d", "LazyBatchNorm3d",
+    "BatchNorm1d",
+    "LazyBatchNorm1d",
+    "BatchNorm2d",
+    "LazyBatchNorm2d",
+    "BatchNorm3d",
+    "LazyBatchNorm3d",
     "SyncBatchNorm",
-]  # fmt: skip
+]
 
 _ARGS = """
     Args:
         num_features (int): number of channels C.
         eps (float): added to the variance. Default: 1e-5
-        momentum (float or None): weight of the newest batch in the running statistics; None averages all batches.
+        momentum (float or None): weight of the newest batch in the running statistics; None averages all
+            batches.
         affine (bool): learn a weight and a bias per channel. Default: True
         track_running_stats (bool): keep running statistics and use them in evaluation. Default: {track}
         bias (bool): with `affine`, whether there is a bias. Default: True
@@ -31,9 +37,17 @@ class _NormBase(Module):
     __constants__ = ["track_running_stats", "momentum", "eps", "num_features", "affine"]
 
     def __init__(
-        self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None,
-        *, bias=True,
-    ):  # fmt: skip
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=True,
+        track_running_stats=True,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
+    ):
         super().__init__()
         self.num_features = num_features
         self.eps = eps
@@ -51,7 +65,9 @@ class _NormBase(Module):
         if track_running_stats:
             self.register_buffer("running_mean", flambeau.zeros(num_features, device=device, dtype=dtype))
             self.register_buffer("running_var", flambeau.ones(num_features, device=device, dtype=dtype))
-            self.register_buffer("num_batches_tracked", flambeau.tensor(0, dtype=flambeau.long, device=device))
+            self.register_buffer(
+                "num_batches_tracked", flambeau.tensor(0, dtype=flambeau.long, device=device)
+            )
         else:
             self.register_buffer("running_mean", None)
             self.register_buffer("running_var", None)
@@ -122,7 +138,9 @@ class _BatchNorm(_NormBase):
 
 
 class BatchNorm1d(_BatchNorm):
-    __doc__ = "Batch normalisation of (N, C) or (N, C, L) (Ioffe and Szegedy, 2015).\n" + _ARGS.format(track=True)
+    __doc__ = "Batch normalisation of (N, C) or (N, C, L) (Ioffe and Szegedy, 2015).\n" + _ARGS.format(
+        track=True
+    )
 
     def _check_input_dim(self, input):
         if input.dim() != 2 and input.dim() != 3:
@@ -150,7 +168,15 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
     bias: UninitializedParameter
 
     def __init__(
-        self, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None, *, bias=True
+        self,
+        eps=1e-5,
+        momentum=0.1,
+        affine=True,
+        track_running_stats=True,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
     ):
         # No features, nothing affine or tracked: placeholders until the input is seen.
         super().__init__(0, eps, momentum, False, False, device, dtype, bias=bias)
@@ -211,13 +237,23 @@ class SyncBatchNorm(_BatchNorm):
     Args:
         process_group (optional): the processes that share statistics. Default: all of them
 
-    The other arguments are those of `BatchNorm2d`. With a single process it computes what `BatchNorm` computes.
+    The other arguments are those of `BatchNorm2d`. With a single process it computes what `BatchNorm`
+    computes.
     """
 
     def __init__(
-        self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, process_group=None,
-        device=None, dtype=None, *, bias=True,
-    ):  # fmt: skip
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=True,
+        track_running_stats=True,
+        process_group=None,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
+    ):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
         self.process_group = process_group
 
@@ -250,9 +286,14 @@ class SyncBatchNorm(_BatchNorm):
         out = module
         if isinstance(module, _BatchNorm) and not isinstance(module, SyncBatchNorm):
             out = cls(
-                module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats,
-                process_group, bias=module.bias is not None,
-            )  # fmt: skip
+                module.num_features,
+                module.eps,
+                module.momentum,
+                module.affine,
+                module.track_running_stats,
+                process_group,
+                bias=module.bias is not None,
+            )
             if module.affine:
                 out.weight = module.weight
                 out.bias = module.bias

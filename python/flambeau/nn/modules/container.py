@@ -240,7 +240,9 @@ class ModuleList(_Numbered):
     def extend(self, modules):
         """Add all modules of an iterable at the end; returns the list."""
         if not isinstance(modules, Iterable):
-            raise TypeError("ModuleList.extend should be called with an iterable, but got " + type(modules).__name__)
+            raise TypeError(
+                "ModuleList.extend should be called with an iterable, but got " + type(modules).__name__
+            )
         offset = len(self)
         for i, module in enumerate(list(modules)):
             self.add_module(str(offset + i), module)

@@ -12,9 +12,19 @@ from .module import Module
 from .utils import _pair, _reverse_repeat_tuple, _single, _triple
 
 __all__ = [
-    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
-    "LazyConv1d", "LazyConv2d", "LazyConv3d", "LazyConvTranspose1d", "LazyConvTranspose2d", "LazyConvTranspose3d",
-]  # fmt: skip
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+]
 
 _ARGS = """
     Args:
@@ -29,14 +39,33 @@ _ARGS = """
 
 class _ConvNd(Module):
     __constants__ = [
-        "stride", "padding", "dilation", "groups", "padding_mode", "output_padding", "in_channels",
-        "out_channels", "kernel_size",
-    ]  # fmt: skip
+        "stride",
+        "padding",
+        "dilation",
+        "groups",
+        "padding_mode",
+        "output_padding",
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+    ]
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride, padding, dilation, transposed, output_padding,
-        groups, bias, padding_mode, device=None, dtype=None,
-    ):  # fmt: skip
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        padding,
+        dilation,
+        transposed,
+        output_padding,
+        groups,
+        bias,
+        padding_mode,
+        device=None,
+        dtype=None,
+    ):
         super().__init__()
         if groups <= 0:
             raise ValueError("groups must be a positive integer")
@@ -123,7 +152,9 @@ class _ConvNd(Module):
         conv = getattr(F, self._conv)
         if self.padding_mode != "zeros":
             input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
-            return conv(input, weight, bias, self.stride, (0,) * len(self.kernel_size), self.dilation, self.groups)
+            return conv(
+                input, weight, bias, self.stride, (0,) * len(self.kernel_size), self.dilation, self.groups
+            )
         return conv(input, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
 
@@ -132,14 +163,35 @@ class Conv1d(_ConvNd):
     _conv = "conv1d"
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
-        padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
         padding = padding if isinstance(padding, str) else _single(padding)
         super().__init__(
-            in_channels, out_channels, _single(kernel_size), _single(stride), padding, _single(dilation), False,
-            _single(0), groups, bias, padding_mode, device, dtype,
-        )  # fmt: skip
+            in_channels,
+            out_channels,
+            _single(kernel_size),
+            _single(stride),
+            padding,
+            _single(dilation),
+            False,
+            _single(0),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input):
         """Convolve."""
@@ -157,14 +209,35 @@ class Conv2d(_ConvNd):
     _conv = "conv2d"
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
-        padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
         padding = padding if isinstance(padding, str) else _pair(padding)
         super().__init__(
-            in_channels, out_channels, _pair(kernel_size), _pair(stride), padding, _pair(dilation), False,
-            _pair(0), groups, bias, padding_mode, device, dtype,
-        )  # fmt: skip
+            in_channels,
+            out_channels,
+            _pair(kernel_size),
+            _pair(stride),
+            padding,
+            _pair(dilation),
+            False,
+            _pair(0),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input):
         """Convolve."""
@@ -182,14 +255,35 @@ class Conv3d(_ConvNd):
     _conv = "conv3d"
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
-        padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
         padding = padding if isinstance(padding, str) else _triple(padding)
         super().__init__(
-            in_channels, out_channels, _triple(kernel_size), _triple(stride), padding, _triple(dilation), False,
-            _triple(0), groups, bias, padding_mode, device, dtype,
-        )  # fmt: skip
+            in_channels,
+            out_channels,
+            _triple(kernel_size),
+            _triple(stride),
+            padding,
+            _triple(dilation),
+            False,
+            _triple(0),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input):
         """Convolve."""
@@ -204,15 +298,38 @@ class Conv3d(_ConvNd):
 
 class _ConvTransposeNd(_ConvNd):
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride, padding, dilation, transposed, output_padding,
-        groups, bias, padding_mode, device=None, dtype=None,
-    ):  # fmt: skip
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        padding,
+        dilation,
+        transposed,
+        output_padding,
+        groups,
+        bias,
+        padding_mode,
+        device=None,
+        dtype=None,
+    ):
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {self.__class__.__name__}')
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, transposed, output_padding,
-            groups, bias, padding_mode, device, dtype,
-        )  # fmt: skip
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            transposed,
+            output_padding,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def _output_padding(
         self, input, output_size, stride, padding, kernel_size, num_spatial_dims, dilation=None
@@ -233,7 +350,9 @@ class _ConvTransposeNd(_ConvNd):
         low = []
         for d in range(n):
             dil = dilation[d] if dilation is not None else 1
-            low.append((input.size(d + skip) - 1) * stride[d] - 2 * padding[d] + dil * (kernel_size[d] - 1) + 1)
+            low.append(
+                (input.size(d + skip) - 1) * stride[d] - 2 * padding[d] + dil * (kernel_size[d] - 1) + 1
+            )
         high = [m + stride[d] - 1 for d, m in enumerate(low)]
         for size, lo, hi in zip(output_size, low, high):
             if not lo <= size <= hi:
@@ -247,18 +366,27 @@ class _ConvTransposeNd(_ConvNd):
         if self.padding_mode != "zeros":
             raise ValueError(f"Only `zeros` padding mode is supported for {type(self).__name__}")
         extra = self._output_padding(
-            input, output_size, self.stride, self.padding, self.kernel_size, len(self.kernel_size), self.dilation
+            input,
+            output_size,
+            self.stride,
+            self.padding,
+            self.kernel_size,
+            len(self.kernel_size),
+            self.dilation,
         )
         return getattr(F, self._conv)(
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
 
 
-_T_ARGS = _ARGS.rstrip() + """
+_T_ARGS = (
+    _ARGS.rstrip()
+    + """
         output_padding (int or tuple): added to one side of the output's size, which the stride leaves open.
 
     `forward` takes `output_size` to choose that size instead.
 """
+)
 
 
 class ConvTranspose1d(_ConvTransposeNd):
@@ -266,13 +394,35 @@ class ConvTranspose1d(_ConvTransposeNd):
     _conv = "conv_transpose1d"
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
-        dilation=1, padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
         super().__init__(
-            in_channels, out_channels, _single(kernel_size), _single(stride), _single(padding), _single(dilation),
-            True, _single(output_padding), groups, bias, padding_mode, device, dtype,
-        )  # fmt: skip
+            in_channels,
+            out_channels,
+            _single(kernel_size),
+            _single(stride),
+            _single(padding),
+            _single(dilation),
+            True,
+            _single(output_padding),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input, output_size=None):
         """Convolve, to `output_size` if given."""
@@ -284,13 +434,35 @@ class ConvTranspose2d(_ConvTransposeNd):
     _conv = "conv_transpose2d"
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
-        dilation=1, padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
         super().__init__(
-            in_channels, out_channels, _pair(kernel_size), _pair(stride), _pair(padding), _pair(dilation),
-            True, _pair(output_padding), groups, bias, padding_mode, device, dtype,
-        )  # fmt: skip
+            in_channels,
+            out_channels,
+            _pair(kernel_size),
+            _pair(stride),
+            _pair(padding),
+            _pair(dilation),
+            True,
+            _pair(output_padding),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input, output_size=None):
         """Convolve, to `output_size` if given."""
@@ -298,17 +470,41 @@ class ConvTranspose2d(_ConvTransposeNd):
 
 
 class ConvTranspose3d(_ConvTransposeNd):
-    __doc__ = "Transposed convolution of (N, C, D, H, W) or (C, D, H, W): the gradient of `Conv3d`.\n" + _T_ARGS
+    __doc__ = (
+        "Transposed convolution of (N, C, D, H, W) or (C, D, H, W): the gradient of `Conv3d`.\n" + _T_ARGS
+    )
     _conv = "conv_transpose3d"
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
-        dilation=1, padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
         super().__init__(
-            in_channels, out_channels, _triple(kernel_size), _triple(stride), _triple(padding), _triple(dilation),
-            True, _triple(output_padding), groups, bias, padding_mode, device, dtype,
-        )  # fmt: skip
+            in_channels,
+            out_channels,
+            _triple(kernel_size),
+            _triple(stride),
+            _triple(padding),
+            _triple(dilation),
+            True,
+            _triple(output_padding),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input, output_size=None):
         """Convolve, to `output_size` if given."""
@@ -364,18 +560,48 @@ def _lazy_conv(name, base):
     if issubclass(base, _ConvTransposeNd):
 
         def __init__(
-            self, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True,
-            dilation=1, padding_mode="zeros", device=None, dtype=None,
-        ):  # fmt: skip
-            args = (kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode, device, dtype)
+            self,
+            out_channels,
+            kernel_size,
+            stride=1,
+            padding=0,
+            output_padding=0,
+            groups=1,
+            bias=True,
+            dilation=1,
+            padding_mode="zeros",
+            device=None,
+            dtype=None,
+        ):
+            args = (
+                kernel_size,
+                stride,
+                padding,
+                output_padding,
+                groups,
+                False,
+                dilation,
+                padding_mode,
+                device,
+                dtype,
+            )
             self._lazy_init(out_channels, bias, device, dtype, args)
 
     else:
 
         def __init__(
-            self, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
-            padding_mode="zeros", device=None, dtype=None,
-        ):  # fmt: skip
+            self,
+            out_channels,
+            kernel_size,
+            stride=1,
+            padding=0,
+            dilation=1,
+            groups=1,
+            bias=True,
+            padding_mode="zeros",
+            device=None,
+            dtype=None,
+        ):
             args = (kernel_size, stride, padding, dilation, groups, False, padding_mode, device, dtype)
             self._lazy_init(out_channels, bias, device, dtype, args)
 

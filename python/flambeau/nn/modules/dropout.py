@@ -22,7 +22,9 @@ class _DropoutNd(Module):
 
 
 class Dropout(_DropoutNd):
-    """In training, zero each element with probability `p` and divide the others by 1 - p (Hinton et al., 2012)."""
+    """In training, zero each element with probability `p` and divide the others by 1 - p (Hinton et al.,
+    2012).
+    """
 
     def forward(self, input):
         """Drop elements."""

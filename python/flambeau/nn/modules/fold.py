@@ -50,5 +50,6 @@ class Unfold(Module):
     def extra_repr(self):
         """The arguments."""
         return (
-            f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
+            f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, "
+            f"stride={self.stride}"
         )

@@ -6,16 +6,28 @@ from .. import functional as F
 from .batchnorm import _ARGS, _LazyNormBase, _NormBase
 
 __all__ = [
-    "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LazyInstanceNorm1d", "LazyInstanceNorm2d",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
     "LazyInstanceNorm3d",
-]  # fmt: skip
+]
 
 
 class _InstanceNorm(_NormBase):
     def __init__(
-        self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False, device=None,
-        dtype=None, *, bias=True,
-    ):  # fmt: skip
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=False,
+        track_running_stats=False,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
+    ):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
     # The number of dimensions without a batch; the concrete classes set it.
@@ -39,10 +51,14 @@ class _InstanceNorm(_NormBase):
                 names = " and ".join(f'"{k}"' for k in stale)
                 error_msgs.append(
                     f"Unexpected running stats buffer(s) {names} for {type(self).__name__} "
-                    "with track_running_stats=False. If state_dict is a checkpoint saved before 0.4.0, this may be "
-                    f"expected because {type(self).__name__} does not track running stats by default since 0.4.0. Please "
-                    "remove these keys from state_dict. If the running stats are actually needed, instead set "
-                    f"track_running_stats=True in {type(self).__name__} to enable them. See the documentation of "
+                    "with track_running_stats=False. If state_dict is a checkpoint saved before 0.4.0, "
+                    "this may be "
+                    f"expected because {type(self).__name__} does not track running stats by default since "
+                    "0.4.0. Please "
+                    "remove these keys from state_dict. If the running stats are actually needed, instead "
+                    "set "
+                    f"track_running_stats=True in {type(self).__name__} to enable them. See the "
+                    "documentation of "
                     f"{type(self).__name__} for details."
                 )
                 for key in stale:
@@ -70,14 +86,22 @@ class _InstanceNorm(_NormBase):
             )
         x = input.unsqueeze(0) if input.dim() == dims else input
         out = F.instance_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias,
-            self.training or not self.track_running_stats, 0.0 if self.momentum is None else self.momentum, self.eps,
-        )  # fmt: skip
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            0.0 if self.momentum is None else self.momentum,
+            self.eps,
+        )
         return out.squeeze(0) if input.dim() == dims else out
 
 
 class InstanceNorm1d(_InstanceNorm):
-    __doc__ = "Instance normalisation of (N, C, L) or (C, L) (Ulyanov et al., 2016).\n" + _ARGS.format(track=False)
+    __doc__ = "Instance normalisation of (N, C, L) or (C, L) (Ulyanov et al., 2016).\n" + _ARGS.format(
+        track=False
+    )
     _dims = 2
 
 

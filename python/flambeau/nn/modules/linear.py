@@ -32,7 +32,8 @@ class Linear(Module):
         bias (bool): whether b is learned. Default: True
         device, dtype: of the parameters.
 
-    Shapes: (*, in_features) to (*, out_features). `weight` is (out_features, in_features); both parameters start
+    Shapes: (*, in_features) to (*, out_features). `weight` is (out_features, in_features); both parameters
+    start
     uniform in +-1 / sqrt(in_features).
     """
 
@@ -70,7 +71,9 @@ class Linear(Module):
 
     def extra_repr(self):
         """The sizes."""
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        )
 
 
 class NonDynamicallyQuantizableLinear(Linear):

@@ -11,9 +11,13 @@ class LinearCrossEntropyOptions:
     """How the batch may be cut into pieces; taken for compatibility, the result does not depend on it."""
 
     def __init__(
-        self, allow_retain_graph=False, batch_chunk_size=None, chunking_method="auto", acc_policy="auto",
+        self,
+        allow_retain_graph=False,
+        batch_chunk_size=None,
+        chunking_method="auto",
+        acc_policy="auto",
         acc_dtype=None,
-    ):  # fmt: skip
+    ):
         self.allow_retain_graph = allow_retain_graph
         self.batch_chunk_size = batch_chunk_size
         self.chunking_method = chunking_method
@@ -45,9 +49,20 @@ class LinearCrossEntropyLoss(_WeightedLoss):
     __constants__ = ["num_classes", "out_features", "reduction", "ignore_index", "label_smoothing"]
 
     def __init__(
-        self, in_features, num_classes, *, out_features=(), bias=False, device=None, dtype=None, reduction="mean",
-        weight=None, ignore_index=None, label_smoothing=0.0, options=None,
-    ):  # fmt: skip
+        self,
+        in_features,
+        num_classes,
+        *,
+        out_features=(),
+        bias=False,
+        device=None,
+        dtype=None,
+        reduction="mean",
+        weight=None,
+        ignore_index=None,
+        label_smoothing=0.0,
+        options=None,
+    ):
         super().__init__(weight, None, None, reduction)
         self.num_classes = num_classes
         self.out_features = tuple(out_features)
@@ -62,16 +77,23 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         shape = (self.num_classes, *self.out_features)
         weight, bias = self.linear.weight, self.linear.bias
         return F.linear_cross_entropy(
-            input, weight.reshape(*shape, weight.size(-1)), target,
-            linear_bias=None if bias is None else bias.reshape(shape), weight=self.weight,
-            reduction=self.reduction, ignore_index=self.ignore_index, label_smoothing=self.label_smoothing,
+            input,
+            weight.reshape(*shape, weight.size(-1)),
+            target,
+            linear_bias=None if bias is None else bias.reshape(shape),
+            weight=self.weight,
+            reduction=self.reduction,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
             options=self.options,
-        )  # fmt: skip
+        )
 
     def extra_repr(self):
         """The arguments."""
         return (
             f"in_features={self.linear.in_features}, num_classes={self.num_classes}, "
-            f"out_features={self.out_features}, bias={self.linear.bias is not None}, reduction={self.reduction}, "
-            f"ignore_index={self.ignore_index}, label_smoothing={self.label_smoothing}, options={self.options}"
+            f"out_features={self.out_features}, bias={self.linear.bias is not None}, "
+            f"reduction={self.reduction}, "
+            f"ignore_index={self.ignore_index}, label_smoothing={self.label_smoothing}, "
+            f"options={self.options}"
         )

@@ -17,7 +17,6 @@ from .._hooks import (
     _global_forward_pre_hooks,
     _global_module_registration_hooks,
     _global_parameter_registration_hooks,
-    has_any_global_hook as _has_any_global_hook,
     register_module_backward_hook,
     register_module_buffer_registration_hook,
     register_module_forward_hook,
@@ -26,6 +25,9 @@ from .._hooks import (
     register_module_full_backward_pre_hook,
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
+)
+from .._hooks import (
+    has_any_global_hook as _has_any_global_hook,
 )
 from ..parameter import Buffer, Parameter
 from ._calls import CallMixin
@@ -89,7 +91,8 @@ def _through(hooks, module, name, value):
 class Module(CallMixin, ConvertMixin, StateMixin):
     """Base class of all networks and layers.
 
-    A subclass creates its parameters and children in `__init__`, after `super().__init__()`, by plain attribute
+    A subclass creates its parameters and children in `__init__`, after `super().__init__()`, by plain
+    attribute
     assignment, and computes in `forward`. Call the module itself, not `forward`, so that hooks run.
 
     Attributes:
@@ -105,11 +108,13 @@ class Module(CallMixin, ConvertMixin, StateMixin):
         if not self.call_super_init:
             if kwargs:
                 raise TypeError(
-                    f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument "
+                    f"'{next(iter(kwargs))}'"
                 )
             if args:
                 raise TypeError(
-                    f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+                    f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} "
+                    "were given"
                 )
         # Written past __setattr__, which looks into these tables.
         self.__dict__.update(
@@ -136,7 +141,9 @@ class Module(CallMixin, ConvertMixin, StateMixin):
 
     def forward(self, *input):
         """Compute the outputs from the inputs; every subclass defines it."""
-        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+        raise NotImplementedError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function'
+        )
 
     # ---- registration
 
@@ -155,7 +162,8 @@ class Module(CallMixin, ConvertMixin, StateMixin):
             raise KeyError(f"attribute '{name}' already exists")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"cannot assign '{_typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
+                f"cannot assign '{_typename(tensor)}' object to buffer '{name}' (torch Tensor or None "
+                "required)"
             )
         self._buffers[name] = _through(_global_buffer_registration_hooks, self, name, tensor)
         if persistent:
@@ -326,7 +334,8 @@ class Module(CallMixin, ConvertMixin, StateMixin):
         if params is not None and name in params:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{_typename(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
+                    f"cannot assign '{_typename(value)}' as parameter '{name}' (torch.nn.Parameter or None "
+                    "expected)"
                 )
             self.register_parameter(name, value)
             return
@@ -341,7 +350,8 @@ class Module(CallMixin, ConvertMixin, StateMixin):
         if modules is not None and name in modules:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{_typename(value)}' as child module '{name}' (torch.nn.Module or None expected)"
+                    f"cannot assign '{_typename(value)}' as child module '{name}' (torch.nn.Module or None "
+                    "expected)"
                 )
             modules[name] = _through(_global_module_registration_hooks, self, name, value)
             return
@@ -385,10 +395,16 @@ class Module(CallMixin, ConvertMixin, StateMixin):
         d.update(state)
         # Older files lack what was added to Module since.
         for name in (
-            "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs", "_forward_hooks_with_kwargs",
-            "_forward_hooks_always_called", "_state_dict_hooks", "_state_dict_pre_hooks",
-            "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks", "_backward_pre_hooks",
-        ):  # fmt: skip
+            "_forward_pre_hooks",
+            "_forward_pre_hooks_with_kwargs",
+            "_forward_hooks_with_kwargs",
+            "_forward_hooks_always_called",
+            "_state_dict_hooks",
+            "_state_dict_pre_hooks",
+            "_load_state_dict_pre_hooks",
+            "_load_state_dict_post_hooks",
+            "_backward_pre_hooks",
+        ):
             if name not in d:
                 d[name] = OrderedDict()
         d.setdefault("_non_persistent_buffers_set", set())
@@ -428,7 +444,9 @@ class Module(CallMixin, ConvertMixin, StateMixin):
 
     def named_buffers(self, prefix="", recurse=True, remove_duplicate=True):
         """Iterate over pairs of dotted name and buffer."""
-        yield from self._named_members(lambda module: module._buffers.items(), prefix, recurse, remove_duplicate)
+        yield from self._named_members(
+            lambda module: module._buffers.items(), prefix, recurse, remove_duplicate
+        )
 
     def children(self):
         """Iterate over the direct children, each once."""
@@ -523,9 +541,7 @@ class Module(CallMixin, ConvertMixin, StateMixin):
     def __repr__(self):
         extra = self.extra_repr()
         extra_lines = extra.split("\n") if extra else []
-        child_lines = [
-            f"({key}): " + _addindent(repr(module), 2) for key, module in self._modules.items()
-        ]
+        child_lines = [f"({key}): " + _addindent(repr(module), 2) for key, module in self._modules.items()]
         lines = extra_lines + child_lines
         body = ""
         if lines:
@@ -536,9 +552,7 @@ class Module(CallMixin, ConvertMixin, StateMixin):
         return f"{self._get_name()}({body})"
 
     def __dir__(self):
-        keys = [
-            *dir(type(self)), *self.__dict__, *self._parameters, *self._modules, *self._buffers
-        ]  # fmt: skip
+        keys = [*dir(type(self)), *self.__dict__, *self._parameters, *self._modules, *self._buffers]
         # The children of a container have numbers for names, which are no attributes.
         return sorted(key for key in keys if not key[0].isdigit())
 

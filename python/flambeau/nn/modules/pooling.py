@@ -5,11 +5,27 @@ from .module import Module
 from .utils import _pair, _single, _triple
 
 __all__ = [
-    "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "AvgPool1d", "AvgPool2d",
-    "AvgPool3d", "FractionalMaxPool2d", "FractionalMaxPool3d", "LPPool1d", "LPPool2d", "LPPool3d",
-    "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "FractionalMaxPool2d",
+    "FractionalMaxPool3d",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
-]  # fmt: skip
+]
 
 _WINDOW = """
 
@@ -23,7 +39,9 @@ _WINDOW = """
 class _MaxPoolNd(Module):
     __constants__ = ["kernel_size", "stride", "padding", "dilation", "return_indices", "ceil_mode"]
 
-    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False):
+    def __init__(
+        self, kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False
+    ):
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = stride if stride is not None else kernel_size
@@ -40,11 +58,14 @@ class _MaxPoolNd(Module):
         )
 
 
-_MAX = _WINDOW.rstrip() + """
+_MAX = (
+    _WINDOW.rstrip()
+    + """
         dilation (int or tuple): step within the window. Default: 1
         return_indices (bool): also return where the maxima are, for `MaxUnpool`.
         ceil_mode (bool): let a last window begin inside and end outside.
 """
+)
 
 
 class MaxPool1d(_MaxPoolNd):
@@ -53,9 +74,14 @@ class MaxPool1d(_MaxPoolNd):
     def forward(self, input):
         """Pool."""
         return F.max_pool1d(
-            input, self.kernel_size, self.stride, self.padding, self.dilation,
-            ceil_mode=self.ceil_mode, return_indices=self.return_indices,
-        )  # fmt: skip
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            ceil_mode=self.ceil_mode,
+            return_indices=self.return_indices,
+        )
 
 
 class MaxPool2d(_MaxPoolNd):
@@ -64,9 +90,14 @@ class MaxPool2d(_MaxPoolNd):
     def forward(self, input):
         """Pool."""
         return F.max_pool2d(
-            input, self.kernel_size, self.stride, self.padding, self.dilation,
-            ceil_mode=self.ceil_mode, return_indices=self.return_indices,
-        )  # fmt: skip
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            ceil_mode=self.ceil_mode,
+            return_indices=self.return_indices,
+        )
 
 
 class MaxPool3d(_MaxPoolNd):
@@ -75,9 +106,14 @@ class MaxPool3d(_MaxPoolNd):
     def forward(self, input):
         """Pool."""
         return F.max_pool3d(
-            input, self.kernel_size, self.stride, self.padding, self.dilation,
-            ceil_mode=self.ceil_mode, return_indices=self.return_indices,
-        )  # fmt: skip
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            ceil_mode=self.ceil_mode,
+            return_indices=self.return_indices,
+        )
 
 
 class _MaxUnpoolNd(Module):
@@ -128,10 +164,13 @@ class MaxUnpool3d(_MaxUnpoolNd):
         return F.max_unpool3d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 
-_AVG = _WINDOW.rstrip() + """
+_AVG = (
+    _WINDOW.rstrip()
+    + """
         ceil_mode (bool): let a last window begin inside and end outside.
         count_include_pad (bool): the border counts in the mean. Default: True
 """
+)
 
 
 class _AvgPoolNd(Module):
@@ -172,9 +211,12 @@ def _init_avg(
     self.divisor_override = divisor_override
 
 
-_AVG_D = _AVG.rstrip() + """
+_AVG_D = (
+    _AVG.rstrip()
+    + """
         divisor_override (int, optional): what to divide the sum by, in place of the window's size.
 """
+)
 
 
 class AvgPool2d(_AvgPoolNd):
@@ -185,9 +227,14 @@ class AvgPool2d(_AvgPoolNd):
     def forward(self, input):
         """Pool."""
         return F.avg_pool2d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
             self.divisor_override,
-        )  # fmt: skip
+        )
 
 
 class AvgPool3d(_AvgPoolNd):
@@ -198,9 +245,14 @@ class AvgPool3d(_AvgPoolNd):
     def forward(self, input):
         """Pool."""
         return F.avg_pool3d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
             self.divisor_override,
-        )  # fmt: skip
+        )
 
     def __setstate__(self, state):
         super().__setstate__(state)
@@ -238,9 +290,13 @@ class FractionalMaxPool2d(_FractionalMaxPoolNd):
     def forward(self, input):
         """Pool."""
         return F.fractional_max_pool2d(
-            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices,
+            input,
+            self.kernel_size,
+            self.output_size,
+            self.output_ratio,
+            self.return_indices,
             _random_samples=self._random_samples,
-        )  # fmt: skip
+        )
 
 
 class FractionalMaxPool3d(_FractionalMaxPoolNd):
@@ -258,9 +314,13 @@ class FractionalMaxPool3d(_FractionalMaxPoolNd):
     def forward(self, input):
         """Pool."""
         return F.fractional_max_pool3d(
-            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices,
+            input,
+            self.kernel_size,
+            self.output_size,
+            self.output_ratio,
+            self.return_indices,
             _random_samples=self._random_samples,
-        )  # fmt: skip
+        )
 
 
 class _LPPoolNd(Module):

@@ -15,7 +15,8 @@ from .module import Module
 __all__ = ["RNNBase", "RNN", "LSTM", "GRU", "RNNCellBase", "RNNCell", "LSTMCell", "GRUCell"]
 
 
-# One step from (input part, state) to the new state; the input part, x W_ih^T + b_ih, is computed for all steps
+# One step from (input part, state) to the new state; the input part, x W_ih^T + b_ih, is computed for all
+# steps
 # at once. A state is a tuple whose first entry is the output.
 
 
@@ -56,14 +57,31 @@ class RNNBase(Module):
     """
 
     __constants__ = [
-        "mode", "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional",
+        "mode",
+        "input_size",
+        "hidden_size",
+        "num_layers",
+        "bias",
+        "batch_first",
+        "dropout",
+        "bidirectional",
         "proj_size",
-    ]  # fmt: skip
+    ]
 
     def __init__(
-        self, mode, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
-        bidirectional=False, proj_size=0, device=None, dtype=None,
-    ):  # fmt: skip
+        self,
+        mode,
+        input_size,
+        hidden_size,
+        num_layers=1,
+        bias=True,
+        batch_first=False,
+        dropout=0.0,
+        bidirectional=False,
+        proj_size=0,
+        device=None,
+        dtype=None,
+    ):
         super().__init__()
         self.mode = mode
         self.input_size = input_size
@@ -77,7 +95,8 @@ class RNNBase(Module):
 
         if not isinstance(dropout, numbers.Number) or not 0 <= dropout <= 1 or isinstance(dropout, bool):
             raise ValueError(
-                "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
+                "dropout should be a number in range [0, 1] representing the probability of an element "
+                "being zeroed"
             )
         if dropout > 0 and num_layers == 1:
             warnings.warn(
@@ -158,7 +177,11 @@ class RNNBase(Module):
 
     def check_input(self, input, batch_sizes):
         """Raise if `input` does not fit the layer."""
-        dtype = self._parameters[self._all_weights[0][0]].dtype if self._all_weights[0][0] in self._parameters else None
+        dtype = (
+            self._parameters[self._all_weights[0][0]].dtype
+            if self._all_weights[0][0] in self._parameters
+            else None
+        )
         if dtype is not None and input.dtype != dtype:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). "
@@ -169,7 +192,8 @@ class RNNBase(Module):
             raise RuntimeError(f"input must have {want} dimensions, got {input.dim()}")
         if self.input_size != input.size(-1):
             raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.size(-1)}"
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got "
+                f"{input.size(-1)}"
             )
 
     def _batch(self, input, batch_sizes):
@@ -299,7 +323,9 @@ class RNNBase(Module):
                 f"For {kind} {want}-D input, hx and cx should also be {want}-D but got "
                 f"({dims[0]}-D, {dims[1]}-D) tensors"
             )
-        raise RuntimeError(f"For {kind} {want}-D input, hx should also be {want}-D but got {dims[0]}-D tensor")
+        raise RuntimeError(
+            f"For {kind} {want}-D input, hx should also be {want}-D but got {dims[0]}-D tensor"
+        )
 
 
 class RNN(RNNBase):
@@ -346,7 +372,8 @@ class LSTM(RNNBase):
         bidirectional (bool): also read the sequence backwards. Default: False
         proj_size (int): if positive, the outputs are projected to this size. Default: 0
 
-    Shapes: input (L, N, input_size), (L, input_size) or a PackedSequence; output (L, N, directions * out_size);
+    Shapes: input (L, N, input_size), (L, input_size) or a PackedSequence; output (L, N, directions *
+    out_size);
     the states (layers * directions, N, out_size) and (layers * directions, N, hidden_size).
     """
 
@@ -454,14 +481,16 @@ class RNNCellBase(Module):
             if not batched:
                 hx = tuple(h.unsqueeze(0) for h in hx)
         if x.size(1) != self.input_size:
-            raise RuntimeError(f"input has inconsistent input_size: got {x.size(1)} expected {self.input_size}")
+            raise RuntimeError(
+                f"input has inconsistent input_size: got {x.size(1)} expected {self.input_size}"
+            )
         for i, h in enumerate(hx):
             if h.dim() != 2:
-                raise RuntimeError(
-                    f"Expected 2D hidden{i} (batch x hidden_size), but got {h.dim()}D tensor"
-                )
+                raise RuntimeError(f"Expected 2D hidden{i} (batch x hidden_size), but got {h.dim()}D tensor")
             if h.size(0) != x.size(0):
-                raise RuntimeError(f"Input batch size {x.size(0)} doesn't match hidden{i} batch size {h.size(0)}")
+                raise RuntimeError(
+                    f"Input batch size {x.size(0)} doesn't match hidden{i} batch size {h.size(0)}"
+                )
             if h.size(1) != self.hidden_size:
                 raise RuntimeError(
                     f"hidden{i} has inconsistent hidden_size: got {h.size(1)}, expected {self.hidden_size}"

@@ -7,9 +7,15 @@ import flambeau
 from ... import _C
 
 __all__ = [
-    "PackedSequence", "invert_permutation", "pack_padded_sequence", "pad_packed_sequence", "pad_sequence",
-    "unpad_sequence", "pack_sequence", "unpack_sequence",
-]  # fmt: skip
+    "PackedSequence",
+    "invert_permutation",
+    "pack_padded_sequence",
+    "pad_packed_sequence",
+    "pad_sequence",
+    "unpad_sequence",
+    "pack_sequence",
+    "unpack_sequence",
+]
 
 Tensor = _C.Tensor
 
@@ -140,7 +146,8 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
     x = input.transpose(0, 1) if batch_first else input
     if len(sizes) != x.size(1):
         raise RuntimeError(
-            f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} (batch_size={x.size(1)})"
+            f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} "
+            f"(batch_size={x.size(1)})"
         )
     if sizes[-1] <= 0:
         raise RuntimeError(
@@ -149,7 +156,8 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
     if any(a < b for a, b in zip(sizes, sizes[1:])):
         raise RuntimeError(
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. "
-            "You can pass `enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this "
+            "You can pass `enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep "
+            "this "
             "requirement if you do not need ONNX exportability."
         )
     if sizes[0] > x.size(0):
