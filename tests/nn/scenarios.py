@@ -11,7 +11,14 @@ import warnings
 from collections import OrderedDict
 
 from evaluate import raised
-from scenarios_layers import shapes_and_errors, attention_masks, packed, initialisers, clipping
+from scenarios_layers import (
+    attention_masks,
+    clipping,
+    initialisers,
+    packed,
+    shapes_and_errors,
+    stateless,
+)
 
 
 def net(t, nn):
@@ -656,4 +663,5 @@ SCENARIOS = [
     packed,
     initialisers,
     clipping,
+    stateless,
 ]

@@ -1,4 +1,4 @@
-"""What layers, attention, recurrent networks, initialisers and utilities do; the second half of `scenarios`."""
+"""What layers, attention, initialisers and utilities do; the second half of `scenarios`."""
 
 from evaluate import digest, raised
 
@@ -227,3 +227,27 @@ def clipping(t, nn):
     vec = u.parameters_to_vector(ps)
     u.vector_to_parameters(vec * 2, ps)
     return [*out, digest(vec), [digest(p) for p in ps], raised(u.vector_to_parameters, 3, ps)]
+
+
+def stateless(t, nn):
+    call = nn.utils.stateless.functional_call
+    m = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    tied = nn.Sequential(m[0], m[0])
+    w = t.ones(2, 2, requires_grad=True)
+    x = t.tensor([[1.0, 2.0], [3.0, 5.0]])
+    before = m[0].weight
+    y = call(m, {"0.weight": w, "0.bias": t.zeros(2), "1.running_mean": t.ones(2)}, x)
+    (y * y * y).sum().backward()
+    s = nn.utils.skip_init(nn.Linear, 3, 2)
+    return [
+        digest(y),
+        digest(w.grad),
+        m[0].weight is before,
+        m[0].weight.grad is None,
+        m[1].running_mean.tolist(),
+        digest(call(tied, {"0.weight": t.ones(2, 2), "0.bias": t.zeros(2)}, (x,))),
+        raised(call, m, {"9.weight": w}, x) is not None,
+        raised(call, m, {"0.weight": w}, x, strict=True)[0],
+        [list(s.weight.shape), s.weight.is_meta, isinstance(s.weight, nn.Parameter)],
+        raised(nn.utils.skip_init, nn.ReLU),
+    ]

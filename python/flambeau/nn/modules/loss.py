@@ -29,6 +29,7 @@ __all__ = [
     "TripletMarginWithDistanceLoss",
     "CTCLoss",
     "LinearCrossEntropyLoss",
+    "LinearCrossEntropyOptions",
 ]
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: F401
 """`Module`: parameters, buffers and children in a tree, called like a function."""
 
 import warnings
