@@ -17,9 +17,9 @@ def test_native_functions_are_passed_through_unwrapped():
 def test_a_missing_native_function_is_named(monkeypatch):
     monkeypatch.delitem(vars(nn.functional), "linear")
     with pytest.raises(AttributeError, match="'linear'"):
-        nn.functional.linear
+        _ = nn.functional.linear
     with pytest.raises(AttributeError, match="'no_such_function'"):
-        nn.functional.no_such_function
+        _ = nn.functional.no_such_function
 
 
 def test_cross_entropy_loss_is_an_alias():

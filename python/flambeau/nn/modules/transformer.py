@@ -22,6 +22,10 @@ __all__ = [
 ]
 
 
+# A default argument is read at import, when an engine in the making may not have it yet.
+_relu = getattr(F, "relu", None)
+
+
 def _causal_mask(size, device=None, dtype=None):
     """-inf above the diagonal, 0 elsewhere."""
     return flambeau.triu(flambeau.full((size, size), float("-inf"), dtype=dtype, device=device), diagonal=1)
@@ -96,7 +100,7 @@ class TransformerEncoderLayer(_Layer):
         nhead,
         dim_feedforward=2048,
         dropout=0.1,
-        activation=F.relu,
+        activation=_relu,
         layer_norm_eps=1e-5,
         batch_first=False,
         norm_first=False,
@@ -158,7 +162,7 @@ class TransformerDecoderLayer(_Layer):
         nhead,
         dim_feedforward=2048,
         dropout=0.1,
-        activation=F.relu,
+        activation=_relu,
         layer_norm_eps=1e-5,
         batch_first=False,
         norm_first=False,
@@ -330,7 +334,7 @@ class Transformer(Module):
         num_decoder_layers=6,
         dim_feedforward=2048,
         dropout=0.1,
-        activation=F.relu,
+        activation=_relu,
         custom_encoder=None,
         custom_decoder=None,
         layer_norm_eps=1e-5,
