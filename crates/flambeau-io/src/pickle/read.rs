@@ -375,7 +375,7 @@ impl<'a> Machine<'a> {
     fn set_items(&mut self, items: &[Id]) -> Result<()> {
         let top = self.top()?;
         match &mut self.arena[top] {
-            Node::Dict { entries, .. } if items.len() % 2 == 0 => {
+            Node::Dict { entries, .. } if items.len().is_multiple_of(2) => {
                 entries.extend(items.chunks_exact(2).map(|p| (p[0], p[1])));
                 Ok(())
             }

@@ -341,10 +341,18 @@ impl Pickler {
             if !typed {
                 p.global("torch", t.dtype().name());
             }
+            // Written as a dict of their own, apart from equal strings of the user's.
             if !flags.is_empty() {
                 p.empty_dict();
-                let entries: Vec<_> = flags.iter().map(|&f| (f.into(), true.into())).collect();
-                p.entries(&entries, 0)?;
+                let several = flags.len() > 1;
+                if several {
+                    p.out.push(op::MARK);
+                }
+                for flag in &flags {
+                    p.fresh_text(flag)?;
+                    p.bool(true);
+                }
+                p.out.push(if several { op::SETITEMS } else { op::SETITEM });
             }
             Ok(())
         })?;
