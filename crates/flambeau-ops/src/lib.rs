@@ -9,13 +9,22 @@ mod macros;
 mod operand;
 
 pub mod activation;
+pub mod attention;
 pub mod binary;
+pub mod conv;
 pub mod copy;
 pub mod create;
+mod einsum;
 pub mod index;
 pub mod indexing;
+pub mod loss;
+pub mod matmul;
+pub mod norm;
+pub mod pool;
+pub mod random;
 pub mod reduce;
 pub mod shape;
+pub mod softmax;
 pub mod ternary;
 pub mod unary;
 pub mod view;
@@ -51,6 +60,14 @@ pub fn registry() -> &'static [&'static OpDef] {
             indexing::ROWS,
             copy::ROWS,
             create::ROWS,
+            random::ROWS,
+            matmul::ROWS,
+            conv::ROWS,
+            pool::ROWS,
+            softmax::ROWS,
+            norm::ROWS,
+            loss::ROWS,
+            attention::ROWS,
         ];
         families.iter().flat_map(|f| f.iter()).flat_map(|rows| rows.iter()).copied().collect()
     });

@@ -17,7 +17,6 @@ pub const F: u16 = surface::FUNCTION;
 pub const M: u16 = surface::METHOD;
 pub const FM: u16 = surface::FUNCTION | surface::METHOD;
 pub const FMI: u16 = FM | surface::INPLACE;
-pub const MI: u16 = surface::METHOD | surface::INPLACE;
 pub const NN: u16 = surface::NN;
 pub const INTERNAL: u16 = surface::INTERNAL;
 
