@@ -89,7 +89,7 @@ pub trait Float:
 }
 
 macro_rules! float_num {
-    ($t:ident, $wide:ident, $fma:ident, $exp:path) => {
+    ($t:ident, $wide:ident, $fma:ident, $exp:expr) => {
         impl Num for $t {
             const ZERO: $t = 0.0;
             const ONE: $t = 1.0;
@@ -168,8 +168,8 @@ macro_rules! float_num {
         }
     };
 }
-float_num!(f32, f64, fma32, f32::exp);
-float_num!(f64, f64, fma64, f64::exp);
+float_num!(f32, f64, fma32, crate::math::f32::exp::<I>);
+float_num!(f64, f64, fma64, crate::math::f64::exp::<I>);
 
 impl Value for bf16 {
     type A = f32;

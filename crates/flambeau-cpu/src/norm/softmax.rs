@@ -3,14 +3,11 @@
 use super::row::{exp_into, largest, put, room, row, same_dtype, sums};
 use crate::Cpu;
 use crate::isa::{self, Isa, Kernel};
-use crate::reduce::{Plan, Shared};
+use crate::reduce::{Plan, Shared, TILE};
 use crate::value::{Float, FloatValue, Num, float_dtype};
 use flambeau_core::backend::{Elementwise, Raw};
 use flambeau_core::{Error, Result};
 use std::marker::PhantomData;
-
-/// Elements of a tile of columns: they stay in the second level cache between passes.
-const AREA: usize = 1 << 16;
 
 /// A tile of lines: `w` of them side by side, or one with any strides.
 struct Lines<'a, T: FloatValue> {
@@ -107,20 +104,12 @@ unsafe fn forward_columns<I: Isa, T: FloatValue>(l: Lines<T>) {
             top[j] = if v > top[j] { v } else { top[j] };
         }
     }
-    let keep = !l.log && std::mem::size_of::<T>() == std::mem::size_of::<T::A>();
+    // Whole rows stream through three times: cheaper than narrow tiles that stay in a cache, whose rows are too short to
+    // prefetch and fall into few sets.
     for i in 0..n {
         let x = x(i);
-        if keep {
-            let out = out(i);
-            for j in 0..w {
-                let e = (x[j].up() - top[j]).exp::<I>();
-                sum[j] += e;
-                out[j] = T::down(e);
-            }
-        } else {
-            for j in 0..w {
-                sum[j] += (x[j].up() - top[j]).exp::<I>();
-            }
+        for j in 0..w {
+            sum[j] += (x[j].up() - top[j]).exp::<I>();
         }
     }
     for s in sum.iter_mut() {
@@ -128,11 +117,7 @@ unsafe fn forward_columns<I: Isa, T: FloatValue>(l: Lines<T>) {
     }
     for i in 0..n {
         let (x, out) = (x(i), out(i));
-        if keep {
-            for j in 0..w {
-                out[j] = T::down(out[j].up() * sum[j]);
-            }
-        } else if l.log {
+        if l.log {
             for j in 0..w {
                 out[j] = T::down(x[j].up() - top[j] - sum[j]);
             }
@@ -230,7 +215,7 @@ pub fn softmax(x: Raw, out: Raw, dim: usize, log: bool) -> Result<()> {
         return widened(name, x, out, dim, log);
     }
     float_dtype!(x.dtype, name, T => {
-        let plan = Plan::lines(&x, [&out], dim, AREA);
+        let plan = Plan::lines(&x, [&out], dim, TILE);
         let (input, output) = (Shared(x.ptr.cast::<T>()), Shared(out.ptr.cast::<T>()));
         let os = stride(out, dim);
         plan.for_tiles(8, Buffers::<T>::new, |buffers, tile| {
@@ -267,7 +252,7 @@ pub fn softmax_backward(g: Raw, y: Raw, gx: Raw, dim: usize, log: bool) -> Resul
     same_dtype(name, g, &[y, gx])?;
     float_dtype!(g.dtype, name, T => {
         // `y` is walked as an output, so that its lines too must be contiguous across; it is only read.
-        let plan = Plan::lines(&g, [&gx, &y], dim, AREA);
+        let plan = Plan::lines(&g, [&gx, &y], dim, TILE);
         let (g_ptr, y_ptr, out) = (Shared(g.ptr.cast::<T>()), Shared(y.ptr.cast::<T>()), Shared(gx.ptr.cast::<T>()));
         let (ys, os) = (stride(y, dim), stride(gx, dim));
         plan.for_tiles(4, Buffers::<T>::new, |buffers, tile| {

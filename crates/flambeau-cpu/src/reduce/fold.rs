@@ -2,7 +2,8 @@
 //!
 //! Rows are added four at a time into many independent accumulators, blocks of rows are combined in a binary counter (pairwise
 //! summation), and narrow or single outputs are widened to many lanes first. So each element takes part in about
-//! log(n) roundings, and LLVM sees one simple loop over contiguous lanes.
+//! log(n) roundings, and LLVM sees one simple loop over contiguous lanes. Only that loop is compiled per
+//! operation and instruction set; the walk around it is compiled once per element and accumulator type.
 
 use super::plan::{Plan, Tile};
 use crate::isa::{self, Isa, Kernel};
@@ -15,110 +16,171 @@ pub trait Fold: Copy + Send + Sync + 'static {
     type A: Copy + Send + Sync;
     /// Whether `lift` uses its second argument (a value per output, as a mean or a maximum).
     const SHIFTED: bool = false;
+    /// Used so seldom that an AVX-512 copy is not worth its size.
+    const RARE: bool = false;
     fn identity(&self) -> Self::A;
     fn lift<I: Isa>(&self, x: Self::X, shift: Self::A) -> Self::A;
     fn join(&self, a: Self::A, b: Self::A) -> Self::A;
 }
 
-/// Lanes that narrow reductions are widened to.
-const LANES: usize = 256;
+/// Lanes that narrow reductions are widened to. Four rows of them span so little memory that it is still read in
+/// order, as the prefetchers want it.
+const LANES: usize = 64;
 /// Rows per block: each lane adds this many numbers before blocks are combined pairwise.
 const BLOCK: usize = 128;
+/// The same where outputs have several lanes each.
+const WIDENED_BLOCK: usize = 512;
 /// Elements gathered at once when memory is not contiguous.
 const GATHER: usize = 4096;
 
 /// Buffers of one thread, kept between tiles.
-pub struct Workspace<F: Fold> {
-    lanes: Vec<F::A>,
-    shift: Vec<F::A>,
-    stack: Vec<F::A>,
-    gathered: Vec<F::X>,
+pub struct Workspace<X, A> {
+    lanes: Vec<A>,
+    shift: Vec<A>,
+    stack: Vec<A>,
+    gathered: Vec<X>,
 }
 
-impl<F: Fold> Workspace<F> {
+impl<X, A> Workspace<X, A> {
     pub fn new() -> Self {
         Workspace { lanes: Vec::new(), shift: Vec::new(), stack: Vec::new(), gathered: Vec::new() }
     }
 }
 
-struct Args<'a, F: Fold> {
-    f: F,
-    x: *const F::X,
-    /// Outputs and the stride between their first elements.
+/// The workspace that a fold needs.
+pub type WorkspaceOf<F> = Workspace<<F as Fold>::X, <F as Fold>::A>;
+
+/// `acc[j] = join(acc[j], lift(x[i*rs + j]))` for `n` rows of `w` elements.
+struct Rows<X, A> {
+    /// The fold.
+    f: *const (),
+    acc: *mut A,
+    shift: *const A,
     w: usize,
-    cs: isize,
-    red: &'a [(usize, isize)],
-    /// The part of the flattened reduced dimensions to fold.
-    range: (usize, usize),
-    shift: &'a [F::A],
-    acc: &'a mut [F::A],
-    ws: &'a mut Workspace<F>,
+    x: *const X,
+    n: usize,
+    rs: isize,
 }
 
-/// `acc[j] = join(acc[j], rows)` for `n` rows, `rs` elements apart.
-#[inline(always)]
-unsafe fn add_rows<I: Isa, F: Fold>(f: F, acc: &mut [F::A], shift: &[F::A], x: *const F::X, n: usize, rs: isize) {
-    let w = acc.len();
-    // SAFETY: the caller vouches for `n` rows of `w` elements.
-    let row = |i: usize| unsafe { std::slice::from_raw_parts(x.offset(i as isize * rs), w) };
-    let sh = |j: usize| if F::SHIFTED { shift[j] } else { f.identity() };
-    let shift_len = if F::SHIFTED { shift.len() } else { w };
-    assert!(shift_len == w);
-    let mut i = 0;
-    while i + 4 <= n {
-        let (a, b, c, d) = (row(i), row(i + 1), row(i + 2), row(i + 3));
-        for j in 0..w {
-            let s = sh(j);
-            let ab = f.join(f.lift::<I>(a[j], s), f.lift::<I>(b[j], s));
-            let cd = f.join(f.lift::<I>(c[j], s), f.lift::<I>(d[j], s));
-            acc[j] = f.join(acc[j], f.join(ab, cd));
+struct AddRows<F>(PhantomData<F>);
+
+impl<F: Fold> Kernel for AddRows<F> {
+    type Args = Rows<F::X, F::A>;
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<I: Isa>(a: Rows<F::X, F::A>) {
+        // SAFETY: the caller passes an `F`, `w` accumulators, as many shifts if they are used, and `n` rows.
+        unsafe {
+            let f = *a.f.cast::<F>();
+            let mut i = 0;
+            while i + 4 <= a.n {
+                let x = a.x.offset(i as isize * a.rs);
+                add_four::<I, F>(f, a.acc, a.shift, a.w, [x, x.offset(a.rs), x.offset(2 * a.rs), x.offset(3 * a.rs)]);
+                i += 4;
+            }
+            while i < a.n {
+                let x = a.x.offset(i as isize * a.rs);
+                for j in 0..a.w {
+                    let s = if F::SHIFTED { *a.shift.add(j) } else { f.identity() };
+                    *a.acc.add(j) = f.join(*a.acc.add(j), f.lift::<I>(*x.add(j), s));
+                }
+                i += 1;
+            }
         }
-        i += 4;
     }
-    while i < n {
-        let a = row(i);
-        for j in 0..w {
-            acc[j] = f.join(acc[j], f.lift::<I>(a[j], sh(j)));
+}
+
+/// Four rows at once. Lanes go through registers in groups, so that nothing depends on whether memory overlaps.
+#[inline(always)]
+unsafe fn add_four<I: Isa, F: Fold>(f: F, acc: *mut F::A, shift: *const F::A, w: usize, x: [*const F::X; 4]) {
+    const GROUP: usize = 32;
+    // SAFETY: the caller vouches for `w` elements everywhere.
+    unsafe {
+        let one = |j: usize, a: F::A| {
+            let s = if F::SHIFTED { *shift.add(j) } else { f.identity() };
+            let ab = f.join(f.lift::<I>(*x[0].add(j), s), f.lift::<I>(*x[1].add(j), s));
+            let cd = f.join(f.lift::<I>(*x[2].add(j), s), f.lift::<I>(*x[3].add(j), s));
+            f.join(a, f.join(ab, cd))
+        };
+        let mut j = 0;
+        while j + GROUP <= w {
+            let mut group = *acc.add(j).cast::<[F::A; GROUP]>();
+            for (k, a) in group.iter_mut().enumerate() {
+                *a = one(j + k, *a);
+            }
+            *acc.add(j).cast::<[F::A; GROUP]>() = group;
+            j += GROUP;
         }
-        i += 1;
+        while j < w {
+            *acc.add(j) = one(j, *acc.add(j));
+            j += 1;
+        }
+    }
+}
+
+/// `a[j] = join(a[j], b[j])`
+unsafe fn join_rows<F: Fold>(f: *const (), a: &mut [F::A], b: &[F::A]) {
+    // SAFETY: the caller passes an `F`.
+    let f = unsafe { *f.cast::<F>() };
+    for (a, b) in a.iter_mut().zip(b) {
+        *a = f.join(*a, *b);
+    }
+}
+
+/// A fold without its type.
+#[derive(Clone, Copy)]
+struct Erased<X, A> {
+    f: *const (),
+    identity: A,
+    add: unsafe fn(Rows<X, A>),
+    join: unsafe fn(*const (), &mut [A], &[A]),
+}
+// SAFETY: points to a fold, which is `Sync`.
+unsafe impl<X, A: Sync> Sync for Erased<X, A> {}
+
+impl<X, A: Copy> Erased<X, A> {
+    fn of<F: Fold<X = X, A = A>>(f: &F) -> Self {
+        let add = if F::RARE { isa::pick_small::<AddRows<F>>() } else { isa::pick::<AddRows<F>>() };
+        Erased { f: (&raw const *f).cast(), identity: f.identity(), add, join: join_rows::<F> }
+    }
+
+    fn join(&self, a: &mut [A], b: &[A]) {
+        // SAFETY: `f` is the fold that `join` was made for.
+        unsafe { (self.join)(self.f, a, b) }
     }
 }
 
 /// Lanes of one block, and the binary counter of finished blocks.
-struct Blocks<'a, F: Fold> {
-    f: F,
+struct Blocks<'a, X, A> {
+    f: Erased<X, A>,
     w: usize,
     /// Rows of the input side by side in the lanes.
     r: usize,
-    lanes: &'a mut [F::A],
-    stack: &'a mut Vec<F::A>,
+    lanes: &'a mut [A],
+    shift: &'a [A],
+    stack: &'a mut Vec<A>,
+    /// Rows per block.
+    most: usize,
     rows: usize,
     blocks: usize,
 }
 
-impl<F: Fold> Blocks<'_, F> {
+impl<X: Copy, A: Copy> Blocks<'_, X, A> {
     /// Folds the lanes into their first `w`.
-    #[inline(always)]
     fn narrow(&mut self) {
-        let mut half = self.r / 2 * self.w;
-        while half >= self.w {
-            let (lo, hi) = self.lanes.split_at_mut(half);
-            for (a, b) in lo.iter_mut().zip(&hi[..half]) {
-                *a = self.f.join(*a, *b);
-            }
-            if half == self.w {
-                break;
-            }
+        let mut half = self.r / 2;
+        while half > 0 {
+            let (lo, hi) = self.lanes.split_at_mut(half * self.w);
+            self.f.join(lo, hi);
             half /= 2;
         }
     }
 
-    #[inline(always)]
     fn flush(&mut self) {
         self.narrow();
-        let w = self.w;
-        self.stack.extend_from_slice(&self.lanes[..w]);
-        self.lanes.fill(self.f.identity());
+        self.stack.extend_from_slice(&self.lanes[..self.w]);
+        self.lanes.fill(self.f.identity);
         self.rows = 0;
         self.blocks += 1;
         for _ in 0..self.blocks.trailing_zeros() {
@@ -126,48 +188,46 @@ impl<F: Fold> Blocks<'_, F> {
         }
     }
 
-    #[inline(always)]
+    /// Joins the two newest entries of the counter.
     fn merge(&mut self) {
-        let w = self.w;
-        let at = self.stack.len() - w;
+        let at = self.stack.len() - self.w;
         let (lo, hi) = self.stack.split_at_mut(at);
-        for (a, b) in lo[at - w..].iter_mut().zip(hi) {
-            *a = self.f.join(*a, *b);
-        }
+        self.f.join(&mut lo[at - self.w..], hi);
         self.stack.truncate(at);
     }
 
-    #[inline(always)]
-    unsafe fn add<I: Isa>(&mut self, shift: &[F::A], mut x: *const F::X, n: usize, rs: isize) {
+    /// Adds `n` rows, `rs` elements apart.
+    unsafe fn add(&mut self, mut x: *const X, n: usize, rs: isize) {
         let (mut wide, step) = (n / self.r, rs * self.r as isize);
         while wide > 0 {
-            let m = wide.min(BLOCK - self.rows);
+            let m = wide.min(self.most - self.rows);
             // SAFETY: `m * r` rows from `x` are the caller's.
             unsafe {
-                add_rows::<I, F>(self.f, self.lanes, shift, x, m, step);
+                self.add_rows(x, self.lanes.len(), m, step);
                 x = x.offset(step * m as isize);
             }
-            self.rows += m;
             wide -= m;
-            if self.rows == BLOCK {
-                self.flush();
-            }
         }
         let rest = n % self.r * self.w;
         if rest > 0 {
-            let shift = if F::SHIFTED { &shift[..rest] } else { shift };
             // SAFETY: fewer than `r` rows remain, side by side.
-            unsafe { add_rows::<I, F>(self.f, &mut self.lanes[..rest], shift, x, 1, 0) };
-            self.rows += 1;
-            if self.rows == BLOCK {
-                self.flush();
-            }
+            unsafe { self.add_rows(x, rest, 1, 0) };
+        }
+    }
+
+    unsafe fn add_rows(&mut self, x: *const X, w: usize, n: usize, rs: isize) {
+        let Erased { f, add, .. } = self.f;
+        let (acc, shift) = (self.lanes.as_mut_ptr(), self.shift.as_ptr());
+        // SAFETY: `w` lanes (and shifts where they are used); the rows are the caller's.
+        unsafe { add(Rows { f, acc, shift, w, x, n, rs }) };
+        self.rows += n;
+        if self.rows == self.most {
+            self.flush();
         }
     }
 }
 
 /// Copies `g` rows of `w` elements to `out`, the nearer elements in the inner loop.
-#[inline(always)]
 unsafe fn gather<X: Copy>(out: &mut Vec<X>, x: *const X, g: usize, rs: isize, w: usize, cs: isize) {
     out.clear();
     out.reserve(g * w);
@@ -193,96 +253,94 @@ unsafe fn gather<X: Copy>(out: &mut Vec<X>, x: *const X, g: usize, rs: isize, w:
     }
 }
 
-struct FoldKernel<'a, F>(PhantomData<&'a F>);
+/// What [`walk`] folds: `w` outputs, `cs` apart, each over the part `range` of the flattened reduced dimensions.
+struct Part<'a, X> {
+    x: *const X,
+    w: usize,
+    cs: isize,
+    red: &'a [(usize, isize)],
+    range: (usize, usize),
+}
 
-impl<'a, F: Fold> Kernel for FoldKernel<'a, F> {
-    type Args = Args<'a, F>;
-    type Out = ();
-
-    #[inline(always)]
-    unsafe fn run<I: Isa>(a: Args<'a, F>) {
-        let (f, w) = (a.f, a.w);
-        let (n_in, rs) = a.red[a.red.len() - 1];
-        let (from, to) = a.range;
-        let dense = w == 1 || a.cs == 1;
-        let side_by_side = dense && (rs == w as isize || n_in == 1);
-        let gathers = !dense || (w == 1 && !side_by_side);
-        let mut r = 1;
-        if side_by_side || gathers {
-            while 2 * r * w <= LANES && 2 * r <= n_in {
-                r *= 2;
+unsafe fn walk<X: Copy, A: Copy>(f: Erased<X, A>, p: Part<X>, shift: &[A], acc: &mut [A], ws: &mut Workspace<X, A>) {
+    let (w, (from, to)) = (p.w, p.range);
+    let acc = &mut acc[..w];
+    if from == to {
+        return acc.fill(f.identity);
+    }
+    let (n_in, rs) = p.red[p.red.len() - 1];
+    let dense = w == 1 || p.cs == 1;
+    let side_by_side = dense && (rs == w as isize || n_in == 1);
+    let gathers = !dense || (w == 1 && !side_by_side);
+    let mut r = 1;
+    if side_by_side || gathers {
+        while 2 * r * w <= LANES && 2 * r <= n_in {
+            r *= 2;
+        }
+    }
+    let Workspace { lanes, shift: shifts, stack, gathered } = ws;
+    lanes.clear();
+    lanes.resize(r * w, f.identity);
+    stack.clear();
+    shifts.clear();
+    if !shift.is_empty() {
+        (0..r).for_each(|_| shifts.extend_from_slice(&shift[..w]));
+    }
+    let most = if r > 1 { WIDENED_BLOCK } else { BLOCK };
+    let mut blocks = Blocks { f, w, r, lanes, shift: shifts, stack, most, rows: 0, blocks: 0 };
+    // Where `from` lies.
+    let outer = &p.red[..p.red.len() - 1];
+    let (mut i, mut left) = (from % n_in, from / n_in);
+    let mut at = [0usize; 64];
+    let mut base = 0isize;
+    for (k, d) in outer.iter().enumerate().rev() {
+        at[k] = left % d.0;
+        left /= d.0;
+        base += at[k] as isize * d.1;
+    }
+    let mut todo = to - from;
+    while todo > 0 {
+        let len = todo.min(n_in - i);
+        // SAFETY: `i..i + len` of this run belong to the input.
+        unsafe {
+            let x = p.x.offset(base + i as isize * rs);
+            if gathers {
+                let most = (GATHER / w).max(1);
+                for done in (0..len).step_by(most) {
+                    let g = most.min(len - done);
+                    gather(gathered, x.offset(done as isize * rs), g, rs, w, p.cs);
+                    blocks.add(gathered.as_ptr(), g, w as isize);
+                }
+            } else {
+                blocks.add(x, len, rs);
             }
         }
-        let Workspace { lanes, shift, stack, gathered } = a.ws;
-        lanes.clear();
-        lanes.resize(r * w, f.identity());
-        stack.clear();
-        shift.clear();
-        if F::SHIFTED {
-            for _ in 0..r {
-                shift.extend_from_slice(&a.shift[..w]);
-            }
-        }
-        let mut blocks = Blocks { f, w, r, lanes, stack, rows: 0, blocks: 0 };
-        // Where `from` lies.
-        let outer = &a.red[..a.red.len() - 1];
-        if from == to {
-            a.acc[..w].fill(f.identity());
-            return;
-        }
-        let (mut i, mut left) = (from % n_in, from / n_in);
-        let mut at = [0usize; 64];
-        let mut base = 0isize;
+        todo -= len;
+        i = 0;
         for (k, d) in outer.iter().enumerate().rev() {
-            at[k] = left % d.0;
-            left /= d.0;
-            base += at[k] as isize * d.1;
-        }
-        let mut todo = to - from;
-        while todo > 0 {
-            let len = todo.min(n_in - i);
-            // SAFETY: `i..i + len` of this run belong to the input.
-            unsafe {
-                let p = a.x.offset(base + i as isize * rs);
-                if gathers {
-                    let most = (GATHER / w).max(1);
-                    let mut done = 0;
-                    while done < len {
-                        let g = most.min(len - done);
-                        gather(gathered, p.offset(done as isize * rs), g, rs, w, a.cs);
-                        blocks.add::<I>(shift, gathered.as_ptr(), g, w as isize);
-                        done += g;
-                    }
-                } else {
-                    blocks.add::<I>(shift, p, len, rs);
-                }
+            at[k] += 1;
+            base += d.1;
+            if at[k] < d.0 {
+                break;
             }
-            todo -= len;
-            i = 0;
-            for (k, d) in outer.iter().enumerate().rev() {
-                at[k] += 1;
-                base += d.1;
-                if at[k] < d.0 {
-                    break;
-                }
-                at[k] = 0;
-                base -= d.0 as isize * d.1;
-            }
+            at[k] = 0;
+            base -= d.0 as isize * d.1;
         }
-        blocks.narrow();
-        if blocks.blocks > 0 {
-            blocks.stack.extend_from_slice(&blocks.lanes[..w]);
-            while blocks.stack.len() > w {
-                blocks.merge();
-            }
-            a.acc[..w].copy_from_slice(&blocks.stack[..w]);
-        } else {
-            a.acc[..w].copy_from_slice(&blocks.lanes[..w]);
+    }
+    blocks.narrow();
+    if blocks.blocks > 0 {
+        blocks.stack.extend_from_slice(&blocks.lanes[..w]);
+        while blocks.stack.len() > w {
+            blocks.merge();
         }
+        acc.copy_from_slice(&blocks.stack[..w]);
+    } else {
+        acc.copy_from_slice(&blocks.lanes[..w]);
     }
 }
 
 /// Folds the elements of every output of `tile` into `acc[..tile.w]`, on several threads where the plan says so.
+/// `shift` holds a value per output if the fold uses one, else nothing.
 ///
 /// # Safety
 /// `x` with the plan's offsets must be readable.
@@ -293,19 +351,32 @@ pub unsafe fn fold<F: Fold, const O: usize>(
     tile: &Tile<O>,
     shift: &[F::A],
     acc: &mut [F::A],
-    ws: &mut Workspace<F>,
+    ws: &mut WorkspaceOf<F>,
 ) {
-    let (n, w, cs) = (plan.count, tile.w, plan.cols.stride());
+    assert!(!F::SHIFTED || shift.len() >= tile.w);
     // SAFETY: the tile lies inside the input.
     let x = unsafe { x.offset(tile.x) };
-    let Some(chunk) = plan.split() else {
-        let args = Args { f, x, w, cs, red: &plan.red, range: (0, n), shift, acc, ws };
+    let whole = Part { x, w: tile.w, cs: plan.cols.stride(), red: &plan.red, range: (0, plan.count) };
+    // SAFETY: as the caller promises.
+    unsafe { fold_part(Erased::of(&f), whole, plan.split(), shift, acc, ws) }
+}
+
+unsafe fn fold_part<X: Copy + Send + Sync, A: Copy + Send + Sync>(
+    f: Erased<X, A>,
+    part: Part<X>,
+    split: Option<usize>,
+    shift: &[A],
+    acc: &mut [A],
+    ws: &mut Workspace<X, A>,
+) {
+    let Some(chunk) = split else {
         // SAFETY: as the caller promises.
-        return unsafe { isa::call::<FoldKernel<F>>(args) };
+        return unsafe { walk(f, part, shift, acc, ws) };
     };
+    let Part { x, w, cs, red, range: (_, n) } = part;
     let pieces = n.div_ceil(chunk);
-    let mut partial = vec![f.identity(); pieces * w];
-    let (base, input) = (Shared(partial.as_mut_ptr()), Shared(x.cast_mut()));
+    let mut partial = vec![f.identity; pieces * w];
+    let (base, input, f) = (Shared(partial.as_mut_ptr()), Shared(x.cast_mut()), &f);
     par_range(pieces, 1, |range| {
         let mut ws = Workspace::new();
         for i in range {
@@ -313,18 +384,15 @@ pub unsafe fn fold<F: Fold, const O: usize>(
             unsafe {
                 let acc = std::slice::from_raw_parts_mut(base.get().add(i * w), w);
                 let range = (i * chunk, n.min((i + 1) * chunk));
-                let args =
-                    Args { f, x: input.get().cast_const(), w, cs, red: &plan.red, range, shift, acc, ws: &mut ws };
-                isa::call::<FoldKernel<F>>(args);
+                walk(*f, Part { x: input.get().cast_const(), w, cs, red, range }, shift, acc, &mut ws);
             }
         }
     });
     let mut step = 1;
     while step < pieces {
         for i in (0..pieces - step).step_by(2 * step) {
-            for j in 0..w {
-                partial[i * w + j] = f.join(partial[i * w + j], partial[(i + step) * w + j]);
-            }
+            let (a, b) = partial.split_at_mut((i + step) * w);
+            f.join(&mut a[i * w..i * w + w], &b[..w]);
         }
         step *= 2;
     }

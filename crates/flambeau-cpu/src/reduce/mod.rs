@@ -10,12 +10,13 @@ mod tests;
 mod variance;
 
 pub(crate) use fold::Shared;
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Plan, TILE};
+pub(crate) use simple::as_real;
 pub(crate) use variance::var_mean_as;
 
 use crate::Cpu;
 use flambeau_core::Result;
-use flambeau_core::backend::{Raw, ReduceOp, Reductions};
+use flambeau_core::backend::{Raw, ReduceOp, Reductions, ScanOp};
 
 impl Reductions for Cpu {
     /// Beyond the contract: `Sum` also takes any integer or `bool` input with an `i64` output.
@@ -33,5 +34,21 @@ impl Reductions for Cpu {
 
     fn var_mean(&self, x: Raw, var: Raw, mean: Raw, correction: f64) -> Result<()> {
         variance::var_mean(x, var, mean, correction)
+    }
+
+    fn scan(&self, op: ScanOp, x: Raw, out: Raw, indices: Option<Raw>, dim: usize) -> Result<()> {
+        crate::scan::scan(op, x, out, indices, dim)
+    }
+
+    fn sort(&self, x: Raw, values: Raw, indices: Raw, dim: usize, descending: bool) -> Result<()> {
+        crate::sort::sort(x, values, indices, dim, descending)
+    }
+
+    fn topk(&self, x: Raw, values: Raw, indices: Raw, dim: usize, largest: bool) -> Result<()> {
+        crate::sort::topk(x, values, indices, dim, largest)
+    }
+
+    fn searchsorted(&self, sorted: Raw, v: Raw, out: Raw, right: bool) -> Result<()> {
+        crate::sort::searchsorted(sorted, v, out, right)
     }
 }

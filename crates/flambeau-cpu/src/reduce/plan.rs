@@ -4,8 +4,9 @@ use crate::parallel::par_range;
 use flambeau_core::backend::Raw;
 use smallvec::{SmallVec, smallvec};
 
-/// Widest run of outputs reduced together; their accumulators stay in the first level cache.
-const TILE: usize = 1024;
+/// Widest run of outputs reduced together: their accumulators stay in the first level cache, and rows are still
+/// long enough to be prefetched.
+pub const TILE: usize = 1024;
 /// Elements that one piece of work should have at least.
 const GRAIN: usize = 1 << 15;
 /// A reduction with fewer tiles than this is itself cut in pieces. Depends on sizes only, so that the
@@ -116,8 +117,8 @@ impl<const O: usize> Plan<O> {
     }
 
     /// The walk over lines along `dim`, for kernels whose outputs have lines too: `outs` have the sizes of `x`. Tiles
-    /// are wider than one line only if all operands are contiguous across; then about `area` elements make a tile.
-    pub fn lines(x: &Raw, outs: [&Raw; O], dim: usize, area: usize) -> Self {
+    /// are wider than one line only if all operands are contiguous across; then at most `width` of them make a tile.
+    pub fn lines(x: &Raw, outs: [&Raw; O], dim: usize, width: usize) -> Self {
         let mut sizes: SmallVec<[i64; 8]> = x.sizes.into();
         let (n, stride) = sizes.get(dim).map_or((1, 1), |&n| (n as usize, x.strides[dim] as isize));
         if dim < sizes.len() {
@@ -139,7 +140,7 @@ impl<const O: usize> Plan<O> {
                 plan.cols = plan.kept.remove(i);
             }
         }
-        plan.set_tile((area / n.max(1)).clamp(32, TILE));
+        plan.set_tile(width);
         plan
     }
 

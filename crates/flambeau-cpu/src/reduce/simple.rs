@@ -1,6 +1,6 @@
 //! Reductions with one output: which monoid folds them and what becomes of the result.
 
-use super::fold::{Fold, Workspace, fold};
+use super::fold::{Fold, WorkspaceOf, fold};
 use super::ops::*;
 use super::plan::Plan;
 use crate::value::{Complex, Float, FloatValue, Num, Value, float_dtype, int_dtype, real_dtype};
@@ -11,7 +11,7 @@ use flambeau_core::{DType, Error, Result};
 fn simple<F: Fold, T>(f: F, x: Raw, out: Raw, cost: usize, finish: impl Fn(F::A) -> T + Sync) -> Result<()> {
     let plan = Plan::new(&x, [&out]);
     let (input, output) = (super::Shared(x.ptr.cast::<F::X>()), super::Shared(out.ptr.cast::<T>()));
-    let make = || (Workspace::<F>::new(), vec![f.identity(); plan.width()]);
+    let make = || (WorkspaceOf::<F>::new(), vec![f.identity(); plan.width()]);
     plan.for_tiles(cost, make, |(ws, acc), tile| {
         // SAFETY: the plan stays inside the views; tiles have disjoint outputs.
         unsafe {
@@ -26,7 +26,7 @@ fn simple<F: Fold, T>(f: F, x: Raw, out: Raw, cost: usize, finish: impl Fn(F::A)
 }
 
 /// Views a complex tensor as a real one with a last dimension of two.
-fn as_real<R>(x: Raw, f: impl FnOnce(Raw) -> R) -> R {
+pub fn as_real<R>(x: Raw, f: impl FnOnce(Raw) -> R) -> R {
     let mut sizes = x.sizes.to_vec();
     sizes.push(2);
     let mut strides: Vec<i64> = x.strides.iter().map(|s| 2 * s).collect();
@@ -214,7 +214,7 @@ fn logsumexp<T: FloatValue>(x: Raw, out: Raw) -> Result<()> {
     let plan = Plan::new(&x, [&out]);
     let (input, output) = (super::Shared(x.ptr.cast::<T>()), super::Shared(out.ptr.cast::<T>()));
     let buffer = || vec![T::A::ZERO; plan.width()];
-    let make = || (Workspace::<Max<T>>::new(), Workspace::<SumExp<T>>::new(), buffer(), buffer());
+    let make = || (WorkspaceOf::<Max<T>>::new(), WorkspaceOf::<SumExp<T>>::new(), buffer(), buffer());
     plan.for_tiles(8, make, |(wm, we, top, acc), tile| {
         // SAFETY: the plan stays inside the views; tiles have disjoint outputs.
         unsafe {

@@ -1,7 +1,7 @@
 //! Variance and mean in two passes: the mean, then the squared distances from it.
 
 use super::Shared;
-use super::fold::{Fold, Workspace, fold};
+use super::fold::{Fold, WorkspaceOf, fold};
 use super::ops::*;
 use super::plan::Plan;
 use crate::value::{Complex, Float, Value, float_dtype};
@@ -67,7 +67,7 @@ fn two_pass<S: Fold, D: Fold<X = S::X, A = S::A>, M, V>(
     let plan = Plan::new(&x, [&var, &mean]);
     let (input, var, mean) = (Shared(x.ptr.cast::<S::X>()), Shared(var.ptr.cast::<V>()), Shared(mean.ptr.cast::<M>()));
     let buffer = || vec![sum.identity(); plan.width()];
-    let make = || (Workspace::<S>::new(), Workspace::<D>::new(), buffer(), buffer());
+    let make = || (WorkspaceOf::<S>::new(), WorkspaceOf::<D>::new(), buffer(), buffer());
     plan.for_tiles(2, make, |(ws, wd, middle, acc), tile| {
         // SAFETY: the plan stays inside the views; tiles have disjoint outputs.
         unsafe {
