@@ -49,7 +49,12 @@ impl Tensor {
     }
 
     fn raw(&self) -> Raw<'_> {
-        Raw { ptr: self.bytes.as_ptr().cast::<u8>().cast_mut(), dtype: self.dtype, sizes: &self.sizes, strides: &self.strides }
+        Raw {
+            ptr: self.bytes.as_ptr().cast::<u8>().cast_mut(),
+            dtype: self.dtype,
+            sizes: &self.sizes,
+            strides: &self.strides,
+        }
     }
 }
 
@@ -80,7 +85,8 @@ fn main() {
     let (one, one_i) = (new(&[1]), Tensor::new(I64, &[1]));
     let (r0, r1, r0b, r1b) = (new(&[1, 2000]), new(&[2000, 1]), new(&[1, 2000]), new(&[2000, 1]));
     let (i0, i1) = (Tensor::new(I64, &[1, 2000]), Tensor::new(I64, &[2000, 1]));
-    let reduce = |name, op, p: &[f64], x: &Tensor, out: &Tensor| time(name, 20, || Cpu.reduce(op, p, x.raw(), out.raw()));
+    let reduce =
+        |name, op, p: &[f64], x: &Tensor, out: &Tensor| time(name, 20, || Cpu.reduce(op, p, x.raw(), out.raw()));
     reduce("sum_all_4m", ReduceOp::Sum, &[], &a, &one);
     reduce("sum_dim0", ReduceOp::Sum, &[], &m, &r0);
     reduce("sum_dim1", ReduceOp::Sum, &[], &m, &r1);

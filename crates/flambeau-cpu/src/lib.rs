@@ -15,7 +15,9 @@ mod norm;
 mod number;
 pub mod parallel;
 mod reduce;
+mod scan;
 mod scratch;
+mod sort;
 #[cfg(test)]
 mod test_tensor;
 #[cfg(test)]

@@ -97,7 +97,9 @@ impl<R: Running, const PROD: bool> Kernel for Accumulate<R, PROD> {
                     let mut reach = 1;
                     while reach < GROUP {
                         let p = s;
-                        s = std::array::from_fn(|k| if k >= reach { step::<R::S, PROD>(p[k - reach], p[k]) } else { p[k] });
+                        s = std::array::from_fn(
+                            |k| if k >= reach { step::<R::S, PROD>(p[k - reach], p[k]) } else { p[k] },
+                        );
                         reach *= 2;
                     }
                     *l.out.add(i).cast::<[R::T; GROUP]>() =
@@ -122,25 +124,33 @@ fn stride(x: Raw, dim: usize) -> isize {
 fn accumulate<R: Running, const PROD: bool>(x: Raw, out: Raw, dim: usize) {
     let plan = Plan::lines(&x, [&out], dim, TILE);
     let (input, output, os) = (Shared(x.ptr.cast::<R::T>()), Shared(out.ptr.cast::<R::T>()), stride(out, dim));
-    plan.for_tiles(2, || vec![R::S::ZERO; plan.width()], |state, tile| {
-        // SAFETY: the plan stays inside the views; tiles have disjoint outputs.
-        unsafe {
-            let (x, out) = (input.get().offset(tile.x).cast_const(), output.get().offset(tile.out[0]));
-            let (n, w, state) = (plan.count, tile.w, state.as_mut_ptr());
-            isa::call::<Accumulate<R, PROD>>(Lines { x, xs: plan.red[0].1, out, os, n, w, state });
-        }
-    });
+    plan.for_tiles(
+        2,
+        || vec![R::S::ZERO; plan.width()],
+        |state, tile| {
+            // SAFETY: the plan stays inside the views; tiles have disjoint outputs.
+            unsafe {
+                let (x, out) = (input.get().offset(tile.x).cast_const(), output.get().offset(tile.out[0]));
+                let (n, w, state) = (plan.count, tile.w, state.as_mut_ptr());
+                isa::call::<Accumulate<R, PROD>>(Lines { x, xs: plan.red[0].1, out, os, n, w, state });
+            }
+        },
+    );
 }
 
 /// Calls `f` with the offsets of each line in the operands.
 fn each_line(x: Raw, outs: [&Raw; 2], dim: usize, cost: usize, f: impl Fn(isize, [isize; 2], usize, isize) + Sync) {
     let plan = Plan::lines(&x, outs, dim, TILE);
-    plan.for_tiles(cost, || (), |_, tile| {
-        for j in 0..tile.w as isize {
-            let out = [0, 1].map(|k| tile.out[k] + j * plan.cols.out(k));
-            f(tile.x + j * plan.cols.stride(), out, plan.count, plan.red[0].1);
-        }
-    });
+    plan.for_tiles(
+        cost,
+        || (),
+        |_, tile| {
+            for j in 0..tile.w as isize {
+                let out = [0, 1].map(|k| tile.out[k] + j * plan.cols.out(k));
+                f(tile.x + j * plan.cols.stride(), out, plan.count, plan.red[0].1);
+            }
+        },
+    );
 }
 
 fn extreme<T: Value>(largest: bool, x: Raw, out: Raw, indices: Raw, dim: usize) {
@@ -258,4 +268,81 @@ fn complex_product<F: Float>(x: Raw, out: Raw, dim: usize) {
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Cpu;
+    use crate::test_tensor::{Lcg, Tensor, assert_close, random_sizes};
+    use flambeau_core::DType::*;
+    use flambeau_core::backend::{Reductions, ScanOp};
+
+    fn running(op: ScanOp, v: &[f64]) -> Vec<f64> {
+        (1..=v.len())
+            .map(|n| match op {
+                ScanOp::Sum => v[..n].iter().sum(),
+                ScanOp::Prod => v[..n].iter().product(),
+                ScanOp::LogSumExp => v[..n].iter().map(|x| x.exp()).sum::<f64>().ln(),
+                ScanOp::Max => v[..n].iter().fold(f64::NEG_INFINITY, |a, &b| if a.is_nan() || a > b { a } else { b }),
+                ScanOp::Min => v[..n].iter().fold(f64::INFINITY, |a, &b| if a.is_nan() || a < b { a } else { b }),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_scan_on_random_layouts() {
+        let mut r = Lcg(31);
+        let ops = [ScanOp::Sum, ScanOp::Prod, ScanOp::Max, ScanOp::Min, ScanOp::LogSumExp];
+        for round in 0..600 {
+            let op = ops[round % 5];
+            let dtype = [F32, F64, BF16, F16, I64, I32, C64, C128][r.below(8) as usize];
+            let float = dtype.is_float();
+            if (op == ScanOp::LogSumExp && !float) || (dtype.is_complex() && op != ScanOp::Sum) {
+                continue;
+            }
+            let mut sizes = random_sizes(&mut r);
+            if r.below(6) == 0 {
+                sizes = vec![7, 40]; // columns
+            }
+            if sizes.is_empty() {
+                sizes.push(9);
+            }
+            let dim = r.below(sizes.len() as u64) as usize;
+            let mut x = Tensor::random_layout(&mut r, dtype, &sizes, true);
+            x.fill_with(|| match op {
+                ScanOp::Prod if float => 1.0 + r.unit() / 64.0,
+                ScanOp::Prod => 1.0 - 2.0 * r.below(2) as f64,
+                ScanOp::Max | ScanOp::Min if float && r.below(60) == 0 => f64::NAN,
+                _ if float || dtype.is_complex() => 2.0 * r.unit(),
+                _ => r.below(200) as f64 - 100.0,
+            });
+            let out = Tensor::random_layout(&mut r, dtype, &sizes, false);
+            let at = Tensor::random_layout(&mut r, I64, &sizes, false);
+            Cpu.scan(op, x.raw(), out.raw(), Some(at.raw()), dim).unwrap();
+            for head in x.indices().into_iter().filter(|h| h[dim] == 0) {
+                let place = |k: i64| [&head[..dim], &[k], &head[dim + 1..]].concat();
+                let v: Vec<f64> = (0..sizes[dim]).map(|k| x.get(&place(k))).collect();
+                let scale = v.iter().map(|x| x.abs()).filter(|x| !x.is_nan()).sum::<f64>().max(1.0);
+                for (k, want) in running(op, &v).into_iter().enumerate() {
+                    let i = place(k as i64);
+                    assert_close(dtype, out.get(&i), want, scale, &(op, &sizes, &x.strides, dim, k));
+                    if matches!(op, ScanOp::Max | ScanOp::Min) {
+                        let last = (0..=k).rev().find(|&j| v[j] == want || (v[j].is_nan() && want.is_nan()));
+                        assert_eq!(at.get(&i), last.unwrap() as f64, "{op:?} {v:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn logcumsumexp_of_infinities() {
+        let inf = f64::INFINITY;
+        let mut x = Tensor::contiguous(F32, &[5]);
+        let mut it = [-inf, -inf, 1.0, inf, 2.0].into_iter();
+        x.fill_with(|| it.next().unwrap());
+        let out = Tensor::contiguous(F32, &[5]);
+        Cpu.scan(ScanOp::LogSumExp, x.raw(), out.raw(), None, 0).unwrap();
+        assert_eq!(out.values(), [-inf, -inf, 1.0, inf, inf]);
+    }
 }

@@ -5,7 +5,7 @@
 
 use crate::parallel::par_range;
 use crate::reduce::{Plan, Shared};
-use crate::value::{Num, Value, real_dtype};
+use crate::value::{Value, real_dtype};
 use flambeau_core::backend::Raw;
 use flambeau_core::{DType, Error, Result};
 
@@ -128,12 +128,19 @@ fn bits_for(n: usize) -> u32 {
 }
 
 /// Calls `emit(rank, position)` for the sorted order of `keys`.
-fn order(b: &mut Buffers, mut emit: impl FnMut(usize, usize)) {
+fn order(b: &mut Buffers, emit: impl FnMut(usize, usize)) {
     let keys = &b.keys;
     let low = keys.iter().copied().min().unwrap_or(0);
     let span = keys.iter().copied().max().unwrap_or(0) - low;
     let (key_bits, at_bits) = (u64::BITS - span.leading_zeros(), bits_for(keys.len()));
-    fn run<P: Item>(keys: &[u64], low: u64, kb: u32, ab: u32, [v, o]: &mut [Vec<P>; 2], emit: &mut dyn FnMut(usize, usize)) {
+    fn run<P: Item>(
+        keys: &[u64],
+        low: u64,
+        kb: u32,
+        ab: u32,
+        [v, o]: &mut [Vec<P>; 2],
+        mut emit: impl FnMut(usize, usize),
+    ) {
         v.clear();
         v.extend(keys.iter().enumerate().map(|(i, &k)| P::pack(k - low, ab, i)));
         if keys.len() < RADIX_FROM {
@@ -145,9 +152,9 @@ fn order(b: &mut Buffers, mut emit: impl FnMut(usize, usize)) {
         v.iter().enumerate().for_each(|(rank, p)| emit(rank, p.at(ab)));
     }
     if key_bits + at_bits <= 64 {
-        run(keys, low, key_bits, at_bits, &mut b.narrow, &mut emit);
+        run(keys, low, key_bits, at_bits, &mut b.narrow, emit);
     } else {
-        run(keys, low, key_bits, at_bits, &mut b.wide, &mut emit);
+        run(keys, low, key_bits, at_bits, &mut b.wide, emit);
     }
 }
 
@@ -176,7 +183,8 @@ pub fn sort(x: Raw, values: Raw, indices: Raw, dim: usize, descending: bool) -> 
 fn lines<T: Key>(plan: &Plan<2>, x: Raw, values: Raw, indices: Raw, dim: usize, k: usize, descending: bool) {
     let (n, xs) = plan.red[0];
     let (vs, is) = (stride(values, dim), stride(indices, dim));
-    let (input, vp, ip) = (Shared(x.ptr.cast::<T>()), Shared(values.ptr.cast::<T>()), Shared(indices.ptr.cast::<i64>()));
+    let (input, vp, ip) =
+        (Shared(x.ptr.cast::<T>()), Shared(values.ptr.cast::<T>()), Shared(indices.ptr.cast::<i64>()));
     let top = if T::BITS == 64 { u64::MAX } else { (1 << T::BITS) - 1 };
     plan.for_tiles(16, Buffers::new, |b, tile| {
         for j in 0..tile.w as isize {
@@ -278,7 +286,9 @@ pub fn searchsorted(sorted: Raw, v: Raw, out: Raw, right: bool) -> Result<()> {
     }
     let rank = sorted.ndim();
     if rank == 0 || (rank > 1 && rank != v.ndim()) {
-        return Err(Error::runtime("searchsorted: boundaries tensor should be 1 dimension or match the values' leading sizes"));
+        return Err(Error::runtime(
+            "searchsorted: boundaries tensor should be 1 dimension or match the values' leading sizes",
+        ));
     }
     real_dtype!(v.dtype, "searchsorted_out_cpu", T => {
         let n = sorted.sizes[rank - 1] as usize;
@@ -313,4 +323,150 @@ pub fn searchsorted(sorted: Raw, v: Raw, out: Raw, right: bool) -> Result<()> {
         });
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Cpu;
+    use crate::test_tensor::{Lcg, Tensor, random_sizes};
+    use flambeau_core::DType::{self, *};
+    use flambeau_core::backend::Reductions;
+    use std::cmp::Ordering;
+
+    const DTYPES: [DType; 10] = [F32, F64, BF16, F16, I64, I32, I16, U8, I8, Bool];
+
+    /// NaN last.
+    fn compare(a: f64, b: f64) -> Ordering {
+        a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+    }
+
+    fn line(x: &Tensor, head: &[i64], dim: usize, n: i64) -> Vec<f64> {
+        (0..n).map(|k| x.get(&[&head[..dim], &[k], &head[dim + 1..]].concat())).collect()
+    }
+
+    /// The stable order of a line.
+    fn reference(v: &[f64], descending: bool) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..v.len()).collect();
+        order.sort_by(|&a, &b| if descending { compare(v[b], v[a]) } else { compare(v[a], v[b]) });
+        order
+    }
+
+    fn case(r: &mut Lcg, dtype: DType, sizes: &[i64]) -> Tensor {
+        let mut x = Tensor::random_layout(r, dtype, sizes, true);
+        let float = dtype.is_float();
+        x.fill_with(|| match r.below(40) {
+            0 if float => f64::NAN,
+            1 if float => f64::INFINITY,
+            2 if float => f64::NEG_INFINITY,
+            3 if float => -0.0,
+            4 => 0.0,
+            n if n < 20 && dtype.is_signed() => -(r.below(100) as f64),
+            20 if dtype == I64 => -(2f64.powi(62)),
+            21 if dtype == I64 => 2f64.powi(62),
+            _ => r.below(100) as f64,
+        });
+        x
+    }
+
+    #[test]
+    fn sort_and_topk_are_stable_on_random_layouts() {
+        let mut r = Lcg(21);
+        for round in 0..600 {
+            let dtype = DTYPES[round % DTYPES.len()];
+            let mut sizes = random_sizes(&mut r);
+            if sizes.is_empty() {
+                sizes.push(3);
+            }
+            let dim = r.below(sizes.len() as u64) as usize;
+            if round % 50 == 0 {
+                sizes = vec![2, 5000 + round as i64];
+            }
+            let dim = if round % 50 == 0 { 1 } else { dim };
+            let x = case(&mut r, dtype, &sizes);
+            let descending = r.below(2) == 0;
+            let k = r.below(sizes[dim] as u64 + 1) as i64;
+            let mut short = sizes.clone();
+            short[dim] = k;
+            for (sizes, top) in [(&sizes, false), (&short, true)] {
+                let (v, i) = (
+                    Tensor::random_layout(&mut r, dtype, sizes, false),
+                    Tensor::random_layout(&mut r, I64, sizes, false),
+                );
+                if top {
+                    Cpu.topk(x.raw(), v.raw(), i.raw(), dim, descending).unwrap();
+                } else {
+                    Cpu.sort(x.raw(), v.raw(), i.raw(), dim, descending).unwrap();
+                }
+                for head in v.indices().into_iter().filter(|h| h[dim] == 0) {
+                    let from = line(&x, &head, dim, x.sizes[dim]);
+                    let want = reference(&from, descending);
+                    let got = line(&i, &head, dim, sizes[dim]);
+                    assert_eq!(
+                        got,
+                        want[..got.len()].iter().map(|&i| i as f64).collect::<Vec<_>>(),
+                        "{dtype} {from:?}"
+                    );
+                    for (k, value) in line(&v, &head, dim, sizes[dim]).into_iter().enumerate() {
+                        assert_eq!(value.to_bits(), from[want[k]].to_bits());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn topk_trims_its_buffer() {
+        let mut r = Lcg(22);
+        for (n, k) in [(20_000, 7), (20_000, 900), (5000, 5000)] {
+            let mut x = Tensor::contiguous(F32, &[n]);
+            // Rising values keep replacing what was found.
+            let mut i = 0.0;
+            x.fill_with(|| {
+                i += 1.0;
+                i + 50.0 * r.unit()
+            });
+            let (v, at) = (Tensor::contiguous(F32, &[k]), Tensor::contiguous(I64, &[k]));
+            Cpu.topk(x.raw(), v.raw(), at.raw(), 0, true).unwrap();
+            let want = reference(&x.values(), true);
+            assert!(at.values().iter().zip(&want).all(|(&a, &b)| a == b as f64));
+        }
+    }
+
+    #[test]
+    fn scalars_sort() {
+        let mut x = Tensor::contiguous(F32, &[]);
+        x.set(&[], 3.0);
+        let (v, i) = (Tensor::contiguous(F32, &[]), Tensor::contiguous(I64, &[]));
+        Cpu.sort(x.raw(), v.raw(), i.raw(), 0, false).unwrap();
+        assert_eq!((v.get(&[]), i.get(&[])), (3.0, 0.0));
+    }
+
+    #[test]
+    fn searchsorted_finds_both_bounds() {
+        let mut r = Lcg(23);
+        for round in 0..200 {
+            let dtype = [F32, I64, F64, I32, BF16][round % 5];
+            let (rows, n, m) = (1 + r.below(4) as i64, r.below(30) as i64, r.below(10) as i64);
+            let one = r.below(2) == 0;
+            let mut sorted = Tensor::random_layout(&mut r, dtype, &if one { vec![n] } else { vec![rows, n] }, false);
+            let mut at = 0.0;
+            sorted.fill_with(|| {
+                at += r.below(3) as f64;
+                at
+            });
+            let mut v = Tensor::random_layout(&mut r, dtype, &[rows, m], true);
+            v.fill_with(|| r.below(40) as f64);
+            let out = Tensor::random_layout(&mut r, I64, &[rows, m], false);
+            for right in [false, true] {
+                Cpu.searchsorted(sorted.raw(), v.raw(), out.raw(), right).unwrap();
+                for i in out.indices() {
+                    let x = v.get(&i);
+                    let row: Vec<f64> =
+                        (0..n).map(|k| sorted.get(&if one { vec![k] } else { vec![i[0], k] })).collect();
+                    let want = row.iter().filter(|&&s| if right { s <= x } else { s < x }).count();
+                    assert_eq!(out.get(&i), want as f64);
+                }
+            }
+        }
+    }
 }

@@ -73,12 +73,8 @@ pub trait Float:
     + std::ops::Neg<Output = Self>
     + std::ops::AddAssign
 {
-    /// The type that long running sums are kept in.
-    type Wide: Float;
     fn of(x: f64) -> Self;
     fn f64(self) -> f64;
-    fn widen(self) -> Self::Wide;
-    fn narrow(x: Self::Wide) -> Self;
     fn abs(self) -> Self;
     fn sqrt(self) -> Self;
     fn ln(self) -> Self;
@@ -89,7 +85,7 @@ pub trait Float:
 }
 
 macro_rules! float_num {
-    ($t:ident, $wide:ident, $fma:ident, $exp:expr) => {
+    ($t:ident, $fma:ident, $exp:expr) => {
         impl Num for $t {
             const ZERO: $t = 0.0;
             const ONE: $t = 1.0;
@@ -120,7 +116,6 @@ macro_rules! float_num {
             }
         }
         impl Float for $t {
-            type Wide = $wide;
             #[inline(always)]
             fn of(x: f64) -> $t {
                 x as $t
@@ -128,14 +123,6 @@ macro_rules! float_num {
             #[inline(always)]
             fn f64(self) -> f64 {
                 self as f64
-            }
-            #[inline(always)]
-            fn widen(self) -> $wide {
-                self as $wide
-            }
-            #[inline(always)]
-            fn narrow(x: $wide) -> $t {
-                x as $t
             }
             #[inline(always)]
             fn abs(self) -> $t {
@@ -168,8 +155,8 @@ macro_rules! float_num {
         }
     };
 }
-float_num!(f32, f64, fma32, crate::math::f32::exp::<I>);
-float_num!(f64, f64, fma64, crate::math::f64::exp::<I>);
+float_num!(f32, fma32, crate::math::f32::exp::<I>);
+float_num!(f64, fma64, crate::math::f64::exp::<I>);
 
 impl Value for bf16 {
     type A = f32;

@@ -42,7 +42,7 @@ fn softmax_and_gradient_on_random_layouts() {
         let dim = r.below(sizes.len() as u64) as usize;
         let log = r.below(2) == 0;
         let x = random(&mut r, dtype, &sizes, 4.0);
-        let wide = dtype;
+        let wide = if r.below(5) == 0 && dtype.size() == 2 { F32 } else { dtype };
         let y = output(&mut r, wide, &sizes);
         Cpu.softmax(x.raw(), y.raw(), dim, log).unwrap();
         let g = random(&mut r, wide, &sizes, 1.0);

@@ -27,9 +27,9 @@ pub trait Fold: Copy + Send + Sync + 'static {
 /// order, as the prefetchers want it.
 const LANES: usize = 64;
 /// Rows per block: each lane adds this many numbers before blocks are combined pairwise.
-const BLOCK: usize = 128;
+const BLOCK: usize = 64;
 /// The same where outputs have several lanes each.
-const WIDENED_BLOCK: usize = 512;
+const WIDENED_BLOCK: usize = 256;
 /// Elements gathered at once when memory is not contiguous.
 const GATHER: usize = 4096;
 
