@@ -162,13 +162,11 @@ impl Value for bf16 {
     type A = f32;
     #[inline(always)]
     fn up(self) -> f32 {
-        f32::from_bits((self.to_bits() as u32) << 16)
+        crate::convert::widen(self.to_bits())
     }
     #[inline(always)]
     fn down(a: f32) -> bf16 {
-        let b = a.to_bits();
-        let rounded = (b.wrapping_add(0x7fff + ((b >> 16) & 1)) >> 16) as u16;
-        bf16::from_bits(if a.is_nan() { 0x7fc0 } else { rounded })
+        bf16::from_bits(crate::convert::narrow(a))
     }
 }
 
