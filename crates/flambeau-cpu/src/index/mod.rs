@@ -145,6 +145,26 @@ fn bincount(x: Raw, weights: Option<Raw>, out: Raw) -> Result<()> {
     // SAFETY: fills the output; `zero` is as large as any element.
     unsafe { plain(out.numel(), out.ptr, (&raw const zero).cast(), out.strides[0] as isize * item, 0) };
     let add = Moves::of("bincount", out.dtype, ScatterReduce::Add)?.scatter;
+    let weight_stride = weights.strides[0] as isize * item;
+    let count_in = |start: usize, n: usize, index: *const u8, index_stride: isize| {
+        let lane = moves::Lane {
+            n,
+            dst: out.ptr,
+            index,
+            src: weights.ptr.wrapping_offset(start as isize * weight_stride),
+            strides: [0, index_stride, weight_stride],
+            step: out.strides[0] as isize * item,
+            size: out.sizes[0],
+        };
+        // SAFETY: inside the operands; values are checked against the output's length.
+        let bad = unsafe { add(&lane) };
+        check!(bad.is_none(), Runtime, "{words}");
+        Ok(())
+    };
+    // A stride of zero would mean one index for all; a single element needs no stride.
+    if x.dtype == DType::I64 && x.strides[0] != 0 {
+        return count_in(0, n, x.ptr, x.strides[0] as isize * 8);
+    }
     let mut list = [0i64; BLOCK];
     for start in (0..n).step_by(BLOCK) {
         let count = BLOCK.min(n - start);
@@ -153,20 +173,7 @@ fn bincount(x: Raw, weights: Option<Raw>, out: Raw) -> Result<()> {
             // SAFETY: inside the operand.
             *slot = unsafe { integer(x.ptr.wrapping_offset(offset), x.dtype) };
         }
-        let weight_stride = weights.strides[0] as isize * item;
-        let lane = moves::Lane {
-            n: count,
-            dst: out.ptr,
-            index: list.as_ptr().cast(),
-            src: weights.ptr.wrapping_offset(start as isize * weight_stride),
-            strides: [0, 8, weight_stride],
-            step: out.strides[0] as isize * item,
-            size: out.sizes[0],
-        };
-        // SAFETY: inside the operands; values are checked against the output's length.
-        if unsafe { add(&lane) }.is_some() {
-            flambeau_core::bail!(Runtime, "{words}");
-        }
+        count_in(start, count, list.as_ptr().cast(), 8)?;
     }
     Ok(())
 }

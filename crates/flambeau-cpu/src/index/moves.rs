@@ -1,8 +1,10 @@
 //! The 1-D bodies of this folder, one table per dtype and way of combining; everything around them knows no type.
 
+use crate::isa::{self, Isa, Kernel};
 use crate::number::{Acc, Number, Ordered, with_number, with_real, with_size};
 use flambeau_core::backend::ScatterReduce;
 use flambeau_core::{DType, Result};
+use std::marker::PhantomData;
 
 /// `dst[i] (op)= src[i]` for `n` elements, strides in bytes.
 pub(super) type Run = unsafe fn(n: usize, dst: *mut u8, src: *const u8, ds: isize, ss: isize);
@@ -126,14 +128,32 @@ unsafe fn run<T: Copy, O: Combine<T>>(n: usize, dst: *mut u8, src: *const u8, ds
             if O::SET {
                 std::ptr::copy(src, dst, n * size_of::<T>());
             } else {
-                for i in 0..n as isize {
-                    one::<T, O>(dst.offset(i * item), src.offset(i * item));
-                }
+                isa::call::<Together<T, O>>((n, dst, src));
+            }
+        } else if ds == item && ss == -item && O::SET {
+            // Known strides, so that the reversal is vectorised.
+            for i in 0..n as isize {
+                one::<T, O>(dst.offset(i * item), src.offset(-i * item));
             }
         } else {
             for i in 0..n as isize {
                 one::<T, O>(dst.offset(i * ds), src.offset(i * ss));
             }
+        }
+    }
+}
+
+/// Two gapless runs combined.
+struct Together<T, O>(PhantomData<(T, O)>);
+
+impl<T: Copy, O: Combine<T>> Kernel for Together<T, O> {
+    type Args = (usize, *mut u8, *const u8);
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<I: Isa>((n, dst, src): Self::Args) {
+        for i in 0..n {
+            // SAFETY: `n` live elements of each, says the caller.
+            unsafe { one::<T, O>(dst.add(i * size_of::<T>()), src.add(i * size_of::<T>())) };
         }
     }
 }

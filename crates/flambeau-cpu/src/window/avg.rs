@@ -89,26 +89,26 @@ fn backward(
     let width = xv.dims[2];
     with_real!(g.dtype, name, T => {
         par_range(xv.planes, xv.grain(), |planes| {
-            let mut plane = vec![<T as Number>::Acc::ZERO; xv.volume()];
             let mut column = vec![<T as Number>::Acc::ZERO; width];
-            let (mut row, mut buffer) = (Vec::new(), Vec::new());
+            let (mut plane, mut row, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
             for p in planes {
-                plane.fill(<T as Number>::Acc::ZERO);
                 // SAFETY: planes are inside the operands.
                 let grads = unsafe { gv.read::<T>(p, &mut buffer) };
-                for_windows(&axes, |out_row, depth, height| {
-                    row.clear();
-                    row.extend_from_slice(&grads[out_row * gv.dims[2]..][..gv.dims[2]]);
-                    scale(&mut row, &axes[2], depth.extent * height.extent, divisor);
-                    column.fill(<T as Number>::Acc::ZERO);
-                    spread(&row, &axes[2], &mut column);
-                    for_rows(depth, height, xv.dims[1], |r| {
-                        // SAFETY: the kernel works on slices only.
-                        unsafe { isa::call::<AddRow<_>>((&column, &mut plane[r * width..][..width])) };
+                let make = |plane: &mut [<T as Number>::Acc]| {
+                    for_windows(&axes, |out_row, depth, height| {
+                        row.clear();
+                        row.extend_from_slice(&grads[out_row * gv.dims[2]..][..gv.dims[2]]);
+                        scale(&mut row, &axes[2], depth.extent * height.extent, divisor);
+                        column.fill(<T as Number>::Acc::ZERO);
+                        spread(&row, &axes[2], &mut column);
+                        for_rows(depth, height, xv.dims[1], |r| {
+                            // SAFETY: the kernel works on slices only.
+                            unsafe { isa::call::<AddRow<_>>((&column, &mut plane[r * width..][..width])) };
+                        });
                     });
-                });
+                };
                 // SAFETY: each plane is one thread's.
-                unsafe { xv.write::<T>(p, &plane) };
+                unsafe { xv.sum::<T>(p, &mut plane, make) };
             }
         });
         Ok(())

@@ -1,6 +1,6 @@
 //! Where windows lie: one description for pools of one to three dimensions, sliding or adaptive.
 
-use crate::number::Number;
+use crate::number::{Acc, Number};
 use flambeau_core::backend::{PoolParams, Raw};
 use flambeau_core::{Result, check};
 
@@ -102,12 +102,24 @@ impl Volume {
         buffer
     }
 
-    /// Stores a whole plane.
+    /// Makes a plane of sums: `f` gets it zeroed and row-major, in place where that is possible, else in `buffer`.
     ///
     /// # Safety
     /// The volume names live memory of `T`; `p < planes`; nobody else touches the plane.
-    pub unsafe fn write<T: Number>(&self, p: usize, values: &[T::Acc]) {
-        for (r, row) in values.chunks_exact(self.dims[2].max(1)).enumerate() {
+    pub unsafe fn sum<T: Number>(&self, p: usize, buffer: &mut Vec<T::Acc>, f: impl FnOnce(&mut [T::Acc])) {
+        if T::SAME && self.dense() {
+            // SAFETY: `SAME` means that `T` is `Acc`; the plane has `volume` elements in a row and is this call's alone.
+            let plane = unsafe {
+                let base = self.ptr.cast::<T>().offset(self.plane(p));
+                std::slice::from_raw_parts_mut(base.cast::<T::Acc>(), self.volume())
+            };
+            plane.fill(T::Acc::ZERO);
+            return f(plane);
+        }
+        buffer.clear();
+        buffer.resize(self.volume(), T::Acc::ZERO);
+        f(buffer);
+        for (r, row) in buffer.chunks_exact(self.dims[2].max(1)).enumerate() {
             // SAFETY: the caller's promise.
             unsafe { self.write_row::<T>(p, r, row) };
         }
@@ -116,7 +128,7 @@ impl Volume {
     /// Stores row `r` of plane `p`.
     ///
     /// # Safety
-    /// As [`write`](Self::write), with `r < rows` and a full row of values.
+    /// As [`sum`](Self::sum), with `r < rows` and a full row of values.
     #[inline]
     pub unsafe fn write_row<T: Number>(&self, p: usize, r: usize, values: &[T::Acc]) {
         debug_assert_eq!(values.len(), self.dims[2]);

@@ -2,7 +2,7 @@
 
 use super::geometry::{Volume, same_planes};
 use crate::index::first::First;
-use crate::number::{Acc, Number, with_number, with_size};
+use crate::number::{Acc, with_number, with_size};
 use crate::parallel::par_range;
 use flambeau_core::backend::Raw;
 use flambeau_core::{DType, Error, Result, check};
@@ -34,24 +34,20 @@ pub(super) fn plane_scatter(g: Raw, idx: Raw, out: Raw, nd: usize) -> Result<()>
     let error = First::new();
     with_number!(g.dtype, "plane_scatter", T => {
         par_range(ov.planes, ov.grain(), |planes| {
-            let mut plane = vec![<T as Number>::Acc::ZERO; ov.volume()];
-            let (mut grads, mut positions) = (Vec::new(), Vec::new());
+            let (mut plane, mut grads, mut positions) = (Vec::new(), Vec::new(), Vec::new());
             for p in planes {
-                plane.fill(<T as Number>::Acc::ZERO);
-                // SAFETY: planes are inside the operands.
-                let (grads, positions) =
-                    unsafe { (gv.read::<T>(p, &mut grads), iv.read::<i64>(p, &mut positions)) };
-                for (&v, &at) in grads.iter().zip(positions) {
-                    match plane.get_mut(at as usize) {
-                        Some(slot) => *slot = slot.plus(v),
-                        None => {
-                            error.set(p, at);
-                            break;
+                // SAFETY: planes are inside the operands, each one thread's.
+                unsafe {
+                    let (grads, positions) = (gv.read::<T>(p, &mut grads), iv.read::<i64>(p, &mut positions));
+                    ov.sum::<T>(p, &mut plane, |plane| {
+                        for (&v, &at) in grads.iter().zip(positions) {
+                            match plane.get_mut(at as usize) {
+                                Some(slot) => *slot = slot.plus(v),
+                                None => return error.set(p, at),
+                            }
                         }
-                    }
+                    });
                 }
-                // SAFETY: each plane is one thread's.
-                unsafe { ov.write::<T>(p, &plane) };
             }
         });
         error.take().map_or(Ok(()), |at| Err(invalid(at, ov.dims, nd)))

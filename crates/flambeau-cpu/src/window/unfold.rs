@@ -141,32 +141,33 @@ pub(super) fn im2col(x: Raw, out: Raw, p: &PoolParams) -> Result<()> {
 pub(super) fn col2im(columns: Raw, out: Raw, p: &PoolParams) -> Result<()> {
     let b = Blocks::new("col2im", out, columns, p)?;
     let sb = b.strides[2];
-    // The sum is made in a gapless plane and stored at its end.
+    // The sum is made in a gapless plane.
     let mut flat = b.image;
     flat.strides = [(flat.dims[1] * flat.dims[2]) as isize, flat.dims[2] as isize, 1];
     with_number!(out.dtype, "col2im", T => {
         par_range(b.image.planes, b.grain(), |planes| {
             let b = &b;
             let from = b.columns.cast::<T>();
-            let mut plane = vec![<T as Number>::Acc::ZERO; flat.volume()];
+            let mut plane = Vec::new();
             let sums = Blocks { image: flat, ..*b };
             for p in planes {
-                plane.fill(<T as Number>::Acc::ZERO);
                 let base = flat.plane(p);
-                sums.for_runs(
-                    p,
-                    |place, at, n, step| {
-                        let at = (at - base) as usize;
-                        let run = plane[at..].iter_mut().step_by(step as usize).take(n);
-                        for (i, slot) in run.enumerate() {
-                            // SAFETY: inside the columns.
-                            *slot = slot.plus(unsafe { *from.offset(place + i as isize * sb) }.widen());
-                        }
-                    },
-                    |_, _| {},
-                );
+                let make = |plane: &mut [<T as Number>::Acc]| {
+                    sums.for_runs(
+                        p,
+                        |place, at, n, step| {
+                            let at = (at - base) as usize;
+                            let run = plane[at..].iter_mut().step_by(step as usize).take(n);
+                            for (i, slot) in run.enumerate() {
+                                // SAFETY: inside the columns.
+                                *slot = slot.plus(unsafe { *from.offset(place + i as isize * sb) }.widen());
+                            }
+                        },
+                        |_, _| {},
+                    );
+                };
                 // SAFETY: each plane is one thread's.
-                unsafe { b.image.write::<T>(p, &plane) };
+                unsafe { b.image.sum::<T>(p, &mut plane, make) };
             }
         });
         Ok(())
