@@ -1,12 +1,14 @@
 //! Convolutions in 1 to 3 dimensions, their gradients, and so the transposed convolution.
 //!
-//! The forward pass and the gradient for the input are both gathers (`geometry`): a product of the weights with the input's windows,
-//! which are packed straight into the engine's panels (`windows`). The gradient for the weight is the product of the outgoing
-//! gradient with the same windows. Depthwise convolutions are computed directly (`direct`).
+//! The forward pass and the gradient for the input are both gathers (`geometry`): a product of the weights with the input's windows.
+//! The windows are read in place from a padded copy of the image (`padded`), or packed straight into the engine's panels where that
+//! copy would waste work (`windows`). The gradient for the weight is the product of the same windows with the outgoing gradient; for
+//! depthwise convolutions it is computed directly (`direct`).
 
 mod complex;
 mod direct;
 mod geometry;
+mod padded;
 mod windows;
 
 use flambeau_core::backend::{ConvParams, Raw};
@@ -14,14 +16,15 @@ use flambeau_core::{DType, Error, Result};
 use half::{bf16, f16};
 
 use crate::gemm::engine::{self, PAR_FLOPS, PackedA, Sink};
-use crate::gemm::matrix::{Output, store_nothing};
+use crate::gemm::matrix::{Lines, Output, store_nothing};
 use crate::gemm::micro::Unit;
 use crate::gemm::number::{Element, Number, Visit};
 use crate::isa;
 use crate::parallel::{num_threads, par_range};
 use crate::scratch::Scratch;
-use direct::{Plane, PlaneArgs, TapArgs, TapSum};
+use direct::{TapArgs, TapSum};
 use geometry::Gather;
+use padded::{InPlace, Padded, Unpadded};
 use windows::{Columns, Positions, Scattered, Weights, Windows};
 
 /// How a result enters the output: `out = alpha * result (+ out)`.
@@ -89,7 +92,7 @@ fn forward(x: Raw, w: Raw, bias: Option<Raw>, out: Raw, p: &ConvParams, into: In
     let gathers = [geometry::forward(&x, &w, &out, p)];
     with_float!(out.dtype, "conv", E => {
         let rows = w.sizes[0] as usize / groups;
-        E::dispatch(Correlation::<E> {
+        E::dispatch_wide(Correlation::<E> {
             gathers: &gathers,
             images: x.sizes[0] as usize,
             groups,
@@ -116,7 +119,7 @@ fn backward(g: Raw, w: Raw, bias: Option<Raw>, gx: Raw, p: &ConvParams, into: In
     let gathers = geometry::backward(&g, &w, &gx, p);
     with_float!(gx.dtype, "conv_transpose", E => {
         let channels = w.sizes[0] as usize / groups;
-        E::dispatch(Correlation::<E> {
+        E::dispatch_wide(Correlation::<E> {
             gathers: &gathers,
             images: gx.sizes[0] as usize,
             groups,
@@ -141,7 +144,7 @@ fn weight(g: Raw, x: Raw, gw: Raw, p: &ConvParams, into: Into) -> Result<()> {
     }
     let gather = geometry::forward(&x, &gw, &g, p);
     with_float!(gw.dtype, "conv_weight", E => {
-        E::dispatch(WeightGradient::<E> {
+        E::dispatch_wide(WeightGradient::<E> {
             gather: &gather,
             images: x.sizes[0] as usize,
             groups: p.groups as usize,
@@ -211,27 +214,53 @@ impl<E: Element> Correlation<'_, E> {
         }
     }
 
-    fn direct(&self, g: &Gather) {
-        let flops = 2 * g.positions() * g.taps.len() * self.channels;
-        let run = isa::pick::<Plane<E>>();
-        let planes = self.groups * self.rows;
-        par_range(self.images * planes, (PAR_FLOPS / 8) / flops.max(1) + 1, |range| {
-            for t in range {
-                let (image, plane) = (t / planes, t % planes);
-                let (group, row) = (plane / self.rows, plane % self.rows);
-                let args = PlaneArgs {
-                    x: self.x.at(image, group * self.channels),
-                    g,
-                    channels: self.channels,
-                    w: self.w.wrapping_offset(group as isize * self.w_group + row as isize * self.w_row),
-                    w_channel: self.w_channel,
-                    row,
-                    out: self.output(image, group, g, 1),
-                };
-                // SAFETY: one thread per plane; the arguments live through the call.
-                unsafe { run((&raw const args).cast()) };
+    /// From a padded copy of each image.
+    fn in_place<K: Unit<E, Acc = E::Acc>>(&self, g: &Gather, layout: &Padded) {
+        let k = self.channels * g.taps.len();
+        let weights: Vec<PackedA<K>> =
+            (0..self.groups).map(|group| PackedA::new(&self.weights(g, group), self.rows, k)).collect();
+        let same = std::any::TypeId::of::<E>() == std::any::TypeId::of::<K::Unit>();
+        let offsets: Vec<isize> = (0..self.channels as isize).map(|c| c * g.in_channel).collect();
+        let one = |t: usize, inner: bool| {
+            let (image, group) = (t / self.groups, t % self.groups);
+            let x = self.x.at(image, group * self.channels).cast_const();
+            let sink = Unpadded { to: self.output(image, group, g, 1), g, layout };
+            let a = &weights[group];
+            let panels = 0..self.rows.div_ceil(K::MR);
+            let copy;
+            let b = if same && layout.is_input(g) {
+                InPlace { base: x.cast::<K::Unit>(), offsets: &offsets, readable: layout.count }
+            } else {
+                copy = Scratch::<K::Unit>::new(layout.len());
+                // SAFETY: the view covers the geometry, the copy its length.
+                unsafe { K::enter(|| layout.fill::<E, K>(g, x, copy.ptr())) };
+                InPlace { base: copy.ptr().cast_const(), offsets: &layout.offsets, readable: usize::MAX }
+            };
+            // SAFETY: the copy covers the windows and each position is written by one thread.
+            unsafe {
+                if inner {
+                    engine::product(a, &b, layout.count, &sink);
+                } else {
+                    engine::block(a, panels, &b, 0..layout.count, &sink);
+                }
             }
-        });
+        };
+        let tasks = self.images * self.groups;
+        let flops = 2 * self.rows * k * layout.count;
+        if tasks >= 2 * num_threads() || flops < PAR_FLOPS {
+            par_range(tasks, PAR_FLOPS / flops.max(1) + 1, |r| r.for_each(|t| one(t, false)));
+        } else {
+            (0..tasks).for_each(|t| one(t, true));
+        }
+    }
+
+    fn weights<'g>(&self, g: &'g Gather, group: usize) -> Weights<'g, E> {
+        Weights {
+            w: self.w.wrapping_offset(group as isize * self.w_group),
+            row: self.w_row,
+            channel: self.w_channel,
+            taps: &g.taps,
+        }
     }
 
     fn packed<K: Unit<E, Acc = E::Acc>>(&self, g: &Gather) {
@@ -239,13 +268,7 @@ impl<E: Element> Correlation<'_, E> {
         let flat = g.flat_stride();
         let places = if flat.is_none() { g.places() } else { vec![] };
         let one = |group: usize| {
-            let weights = Weights {
-                w: self.w.wrapping_offset(group as isize * self.w_group),
-                row: self.w_row,
-                channel: self.w_channel,
-                taps: &g.taps,
-            };
-            let a = PackedA::<K>::new(&weights, self.rows, k);
+            let a = PackedA::<K>::new(&self.weights(g, group), self.rows, k);
             self.images::<K>(g, group, &a, flat, &places);
         };
         if self.groups > 1 {
@@ -311,8 +334,14 @@ impl<E: Element> Visit<E> for Correlation<'_, E> {
     type Out = ();
     fn visit<K: Unit<E, Acc = E::Acc>>(self) {
         for g in self.gathers {
-            if self.channels <= 2 && self.rows <= 2 && self.groups > 1 {
-                self.direct(g);
+            if g.taps.is_empty() || self.channels == 0 {
+                self.packed::<K>(g);
+                continue;
+            }
+            // Packing costs little where many rows share it; the copy wastes what lies between the output's rows.
+            let layout = Padded::new(g, self.channels);
+            if layout.waste(g) <= 1.0 + 16.0 / self.rows as f64 {
+                self.in_place::<K>(g, &layout);
             } else {
                 self.packed::<K>(g);
             }
@@ -375,6 +404,35 @@ impl<E: Element> WeightGradient<'_, E> {
         });
     }
 
+    /// `gw^T = x g^T`: rows are (channel, tap), read in place from the padded copy; columns are output channels.
+    fn in_place<K: Unit<E, Acc = E::Acc>>(&self, layout: &Padded) {
+        let (g, m, n) = (self.gather, self.channels * self.gather.taps.len(), self.rows);
+        let places = self.places();
+        for group in 0..self.groups {
+            let sums = Scratch::<E::Acc>::new(m.next_multiple_of(K::MR) * n);
+            let copy = Scratch::<K::Unit>::new(layout.len());
+            let rows = Scratch::<K::Unit>::new(n * layout.count);
+            for image in 0..self.images {
+                let x = self.x.at(image, group * self.channels).cast_const();
+                let gradient = self.g.at(image, group * n).cast_const();
+                // SAFETY: the views cover the geometry, the scratch its sizes.
+                unsafe {
+                    K::enter(|| layout.fill::<E, K>(g, x, copy.ptr()));
+                    K::enter(|| layout.spread::<E, K>(g, gradient, self.g.channel, n, rows.ptr()));
+                    let b = Lines::<K> { ptr: rows.ptr().cast_const(), line: layout.count };
+                    engine::product_rows::<K>(copy.ptr(), &layout.offsets, &b, n, layout.count, sums.ptr(), image > 0);
+                }
+            }
+            let out = self.output(group);
+            for r in 0..n {
+                for j in 0..m {
+                    // SAFETY: inside both.
+                    unsafe { out.place(r, places[j], *sums.ptr().add(j * n + r), true) };
+                }
+            }
+        }
+    }
+
     fn packed<K: Unit<E, Acc = E::Acc>>(&self) {
         let g = self.gather;
         let (n, positions) = (self.channels * g.taps.len(), g.positions());
@@ -421,10 +479,15 @@ impl<E: Element> Visit<E> for WeightGradient<'_, E> {
     type Out = ();
     fn visit<K: Unit<E, Acc = E::Acc>>(self) {
         if self.rows <= 2 && self.channels <= 2 && self.groups > 1 {
-            self.direct();
-        } else {
-            self.packed::<K>();
+            return self.direct();
         }
+        if !self.gather.taps.is_empty() && self.channels > 0 && self.images > 0 && self.gather.positions() > 0 {
+            let layout = Padded::new(self.gather, self.channels);
+            if layout.waste(self.gather) <= 1.3 {
+                return self.in_place::<K>(&layout);
+            }
+        }
+        self.packed::<K>();
     }
 }
 
@@ -441,6 +504,7 @@ unsafe impl<A: Sync> Sync for Sums<A> {}
 impl<A: Number> Sink<A> for Sums<A> {
     const ADDS: bool = true;
 
+    #[inline(always)]
     unsafe fn store(&self, i0: usize, rows: usize, j0: usize, cols: usize, acc: *const A, stride: usize, first: bool) {
         for i in 0..rows {
             for j in 0..cols {

@@ -52,6 +52,7 @@ impl<E: Element> Windows<'_, E> {
 }
 
 impl<E: Element, K: Unit<E>> Panels<K> for Windows<'_, E> {
+    #[inline(always)]
     unsafe fn pack(&self, k0: usize, kc: usize, j0: usize, lines: usize, width: usize, dst: *mut K::Unit) {
         let taps = self.g.taps.len();
         let mut list = [Run::default(); 64];
@@ -101,6 +102,7 @@ impl<E: Element, K: Unit<E>> Panels<K> for Windows<'_, E> {
 pub(super) struct Columns<'a, E>(pub Windows<'a, E>);
 
 impl<E: Element, K: Unit<E>> Panels<K> for Columns<'_, E> {
+    #[inline(always)]
     unsafe fn pack(&self, k0: usize, kc: usize, j0: usize, lines: usize, width: usize, dst: *mut K::Unit) {
         let taps = self.0.g.taps.len();
         let mut column = [E::default(); 1024];
@@ -144,6 +146,7 @@ pub(super) struct Weights<'a, E> {
 unsafe impl<E: Sync> Sync for Weights<'_, E> {}
 
 impl<E: Element, K: Unit<E>> Panels<K> for Weights<'_, E> {
+    #[inline(always)]
     unsafe fn pack(&self, k0: usize, kc: usize, j0: usize, lines: usize, width: usize, dst: *mut K::Unit) {
         let n = self.taps.len();
         for u in 0..kc.div_ceil(K::KU) {
@@ -181,6 +184,7 @@ pub(super) struct Positions<'a, E> {
 unsafe impl<E: Sync> Sync for Positions<'_, E> {}
 
 impl<E: Element, K: Unit<E>> Panels<K> for Positions<'_, E> {
+    #[inline(always)]
     unsafe fn pack(&self, k0: usize, kc: usize, j0: usize, lines: usize, width: usize, dst: *mut K::Unit) {
         for j in 0..lines {
             let row = self.g.wrapping_offset((j0 + j) as isize * self.row);
@@ -209,6 +213,7 @@ pub(super) struct Scattered<'a, E: Element> {
 impl<E: Element> Sink<E::Acc> for Scattered<'_, E> {
     const ADDS: bool = <Output<E> as Sink<E::Acc>>::ADDS;
 
+    #[inline(always)]
     unsafe fn store(
         &self,
         i0: usize,

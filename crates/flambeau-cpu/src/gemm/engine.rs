@@ -16,6 +16,13 @@ pub(crate) trait Panels<K: Micro>: Sync {
     /// # Safety
     /// The lines and steps exist; `dst` holds the panel.
     unsafe fn pack(&self, k0: usize, kc: usize, j0: usize, lines: usize, width: usize, dst: *mut K::Unit);
+
+    /// The panel of columns `j0..j0 + width` in memory, if it need not be packed: a base and the offset of each step.
+    #[inline(always)]
+    fn view(&self, k0: usize, kc: usize, j0: usize, width: usize) -> Option<(*const K::Unit, &[isize])> {
+        let _ = (k0, kc, j0, width);
+        None
+    }
 }
 
 /// Where tiles of the product go.
@@ -94,6 +101,19 @@ pub(crate) unsafe fn block<K: Micro, S: Sink<K::Acc>>(
     cols: Range<usize>,
     sink: &S,
 ) {
+    // SAFETY: the caller's contract.
+    unsafe { K::enter(|| block_body(a, panels, b, cols, sink)) }
+}
+
+/// [`block`], to be compiled for the kernel's instruction set.
+#[inline(always)]
+unsafe fn block_body<K: Micro, S: Sink<K::Acc>>(
+    a: &PackedA<K>,
+    panels: Range<usize>,
+    b: &impl Panels<K>,
+    cols: Range<usize>,
+    sink: &S,
+) {
     if panels.is_empty() || cols.is_empty() {
         return;
     }
@@ -113,6 +133,9 @@ pub(crate) unsafe fn block<K: Micro, S: Sink<K::Acc>>(
             for j0 in (jc..jc_end).step_by(K::NR) {
                 let lines = K::NR.min(jc_end - j0);
                 let w = lines.next_multiple_of(K::LANES);
+                if b.view(kb * kc::<K>(), steps, j0, w).is_some() {
+                    continue;
+                }
                 // SAFETY: panels before this one are full, so it starts at `(j0 - jc) * units`.
                 unsafe { b.pack(kb * kc::<K>(), steps, j0, lines, w, packed.ptr().add((j0 - jc) * units)) };
             }
@@ -124,7 +147,11 @@ pub(crate) unsafe fn block<K: Micro, S: Sink<K::Acc>>(
                     // SAFETY: the panels were packed above; tile and sums are large enough.
                     unsafe {
                         let bp = packed.ptr().add((j0 - jc) * units);
-                        K::tile(rows, lines.div_ceil(K::LANES), units, a.panel(kb, ip), bp, tile);
+                        let nv = lines.div_ceil(K::LANES);
+                        match b.view(kb * kc::<K>(), steps, j0, nv * K::LANES) {
+                            Some((at, offsets)) => K::tile_at(rows, nv, offsets, a.panel(kb, ip), at, tile),
+                            None => K::tile(rows, nv, units, a.panel(kb, ip), bp, tile),
+                        }
                         if !keep {
                             sink.store(i0, rows, j0, lines, tile, K::NR, kb == 0);
                             continue;
@@ -174,6 +201,92 @@ pub(crate) unsafe fn product<K: Micro>(a: &PackedA<K>, b: &impl Panels<K>, n: us
         }
     });
 }
+
+/// `sums = (sums +) a b` for rows of `a` read in place: row `i` is the run of `k` units at `a + offsets[i]`.
+/// `sums` is row-major, `m` rows (rounded up to whole panels) of `n`.
+///
+/// # Safety
+/// The operands cover the sizes; the machine has `K`'s instruction set; `KU` is 1.
+pub(crate) unsafe fn product_rows<K: Micro>(
+    a: *const K::Unit,
+    offsets: &[isize],
+    b: &impl Panels<K>,
+    n: usize,
+    k: usize,
+    sums: *mut K::Acc,
+    add: bool,
+) {
+    const { assert!(K::KU == 1 && K::MR <= 8) };
+    let (m, round) = (offsets.len(), n.next_multiple_of(K::LANES));
+    let packed = Scratch::<K::Unit>::new(round * k);
+    let blocks = k.div_ceil(kc::<K>());
+    let shared = Shared(a, packed.ptr(), sums);
+    let steps = |kb: usize| kc::<K>().min(k - kb * kc::<K>());
+    let grain = (1 << 16) / (round * k.min(kc::<K>())).max(1) + 1;
+    par_range(blocks, grain, |r| {
+        let shared = &shared;
+        for kb in r {
+            // SAFETY: the panels lie one after the other.
+            unsafe {
+                K::enter(|| {
+                    for j0 in (0..n).step_by(K::NR) {
+                        let (lines, to) = (K::NR.min(n - j0), kb * kc::<K>() * round + j0 * steps(kb));
+                        b.pack(
+                            kb * kc::<K>(),
+                            steps(kb),
+                            j0,
+                            lines,
+                            lines.next_multiple_of(K::LANES),
+                            shared.1.add(to),
+                        );
+                    }
+                });
+            }
+        }
+    });
+    let panels = m.div_ceil(K::MR);
+    let grain = PAR_FLOPS / (2 * K::MR * n * k).max(1) + 1;
+    par_range(panels, grain, |r| {
+        let shared = &shared;
+        // SAFETY: each thread writes its own rows.
+        unsafe {
+            K::enter(|| {
+                let mut tile = Tile::<K::Acc>::new();
+                let tile = tile.ptr();
+                for kb in 0..blocks {
+                    let first = kb == 0 && !add;
+                    for ip in r.clone() {
+                        let i0 = ip * K::MR;
+                        let here = K::MR.min(m - i0);
+                        let mut rows = [shared.0; 8];
+                        for i in 0..here {
+                            rows[i] = shared.0.offset(offsets[i0 + i]).add(kb * kc::<K>());
+                        }
+                        // The panel's missing rows repeat one that exists.
+                        let row = rows[0];
+                        rows[here..].fill(row);
+                        for j0 in (0..n).step_by(K::NR) {
+                            let cols = K::NR.min(n - j0);
+                            let at = shared.1.add(kb * kc::<K>() * round + j0 * steps(kb));
+                            K::tile_rows(here, cols.div_ceil(K::LANES), steps(kb), &rows, at, tile);
+                            for i in 0..here {
+                                let (s, t) = (shared.2.add((i0 + i) * n + j0), tile.add(i * K::NR));
+                                for j in 0..cols {
+                                    *s.add(j) = if first { *t.add(j) } else { (*s.add(j)).add(*t.add(j)) };
+                                }
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// Pointers for several threads.
+struct Shared<U, A>(*const U, *mut U, *mut A);
+// SAFETY: threads write disjoint parts.
+unsafe impl<U: Sync, A: Sync> Sync for Shared<U, A> {}
 
 /// A register tile's room on the stack.
 #[repr(C, align(64))]

@@ -18,7 +18,7 @@ unsafe impl<E: Send> Send for Matrix<E> {}
 unsafe impl<E: Sync> Sync for Matrix<E> {}
 
 impl<E: Element, K: Unit<E>> Panels<K> for Matrix<E> {
-    #[inline]
+    #[inline(always)]
     unsafe fn pack(&self, k0: usize, kc: usize, j0: usize, lines: usize, width: usize, dst: *mut K::Unit) {
         // SAFETY: the caller names existing lines and steps.
         unsafe {
@@ -36,7 +36,42 @@ impl<E: Element, K: Unit<E>> Panels<K> for Matrix<E> {
     }
 }
 
+/// Dense lines of units, `line` apart.
+pub(crate) struct Lines<K: Micro> {
+    pub ptr: *const K::Unit,
+    pub line: usize,
+}
+
+// SAFETY: read only.
+unsafe impl<K: Micro> Sync for Lines<K> {}
+
+impl<K: Micro> Panels<K> for Lines<K> {
+    #[inline(always)]
+    unsafe fn pack(&self, k0: usize, kc: usize, j0: usize, lines: usize, width: usize, dst: *mut K::Unit) {
+        // SAFETY: the caller names existing lines and steps.
+        unsafe {
+            let src = self.ptr.add(j0 * self.line + k0);
+            #[cfg(target_arch = "x86_64")]
+            if std::any::TypeId::of::<K::Unit>() == std::any::TypeId::of::<f32>()
+                && crate::isa::level() >= crate::isa::Level::Avx2
+            {
+                super::transpose::pack_f32(src.cast(), self.line as isize, kc, lines, width, dst.cast());
+                return;
+            }
+            for p0 in (0..kc).step_by(16) {
+                for j in 0..lines {
+                    for p in p0..(p0 + 16).min(kc) {
+                        *dst.add(p * width + j) = *src.add(j * self.line + p);
+                    }
+                }
+            }
+            zero_lines(dst, kc, lines, width);
+        }
+    }
+}
+
 /// The general case of [`Panels::pack`].
+#[inline(always)]
 unsafe fn pack_strided<E: Element, K: Unit<E>>(
     src: *const E,
     line: isize,
@@ -170,7 +205,7 @@ impl<E: Element> Output<E> {
 impl<E: Element> Sink<E::Acc> for Output<E> {
     const ADDS: bool = size_of::<E>() == size_of::<E::Acc>();
 
-    #[inline]
+    #[inline(always)]
     unsafe fn store(
         &self,
         i0: usize,

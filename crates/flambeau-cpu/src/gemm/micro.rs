@@ -23,7 +23,6 @@ pub(crate) trait Micro: Copy + Send + Sync + 'static {
     /// has the instruction set.
     unsafe fn tile(rows: usize, nv: usize, k: usize, a: *const Self::Unit, b: *const Self::Unit, acc: *mut Self::Acc);
 
-    #[allow(dead_code)]
     /// As [`tile`](Micro::tile) with step `p` of `b` at `b + offsets[p]`.
     ///
     /// # Safety
@@ -36,6 +35,25 @@ pub(crate) trait Micro: Copy + Send + Sync + 'static {
         b: *const Self::Unit,
         acc: *mut Self::Acc,
     );
+
+    /// As [`tile`](Micro::tile) with step `p` of row `i` of `a` at `a[i] + p`; at least `MR` pointers.
+    ///
+    /// # Safety
+    /// As for `tile`; every `a[i]` has `k` readable units.
+    unsafe fn tile_rows(
+        rows: usize,
+        nv: usize,
+        k: usize,
+        a: &[*const Self::Unit; 8],
+        b: *const Self::Unit,
+        acc: *mut Self::Acc,
+    );
+
+    /// Runs `f` compiled for the kernel's instruction set, as far as it is inlined.
+    ///
+    /// # Safety
+    /// The machine has the instruction set.
+    unsafe fn enter(f: impl FnOnce());
 }
 
 /// How elements of type `E` become the units of a micro-kernel.
@@ -74,13 +92,32 @@ impl Steps for &[isize] {
     }
 }
 
+/// Where the rows of `a` lie.
+trait Rows<U>: Copy {
+    unsafe fn get(self, i: usize, p: usize, mr: usize) -> U;
+}
+impl<U: Copy> Rows<U> for *const U {
+    #[inline(always)]
+    unsafe fn get(self, i: usize, p: usize, mr: usize) -> U {
+        // SAFETY: the panel holds step `p`.
+        unsafe { *self.add(p * mr + i) }
+    }
+}
+impl<U: Copy> Rows<U> for &[*const U; 8] {
+    #[inline(always)]
+    unsafe fn get(self, i: usize, p: usize, _: usize) -> U {
+        // SAFETY: the row holds step `p`.
+        unsafe { *self[i].add(p) }
+    }
+}
+
 /// The portable kernel: plain loops over arrays, left to the vectoriser of the target's baseline. Every number type.
 #[derive(Clone, Copy)]
 pub(crate) struct Plain<T>(std::marker::PhantomData<T>);
 
 impl<T: Number> Plain<T> {
     #[inline(always)]
-    unsafe fn body<S: Steps>(steps: S, a: *const T, b: *const T, acc: *mut T, width: usize) {
+    unsafe fn body<S: Steps, A: Rows<T>>(steps: S, a: A, b: *const T, acc: *mut T, width: usize) {
         let mut c = [[T::ZERO; 16]; 4];
         for p in 0..steps.len() {
             // SAFETY: the caller's panels hold `len` steps.
@@ -91,7 +128,7 @@ impl<T: Number> Plain<T> {
                     row[j] = *bp.add(j);
                 }
                 for i in 0..4 {
-                    let x = *a.add(p * 4 + i);
+                    let x = a.get(i, p, 4);
                     for j in 0..16 {
                         c[i][j] = x.mul_add(row[j], c[i][j]);
                     }
@@ -122,6 +159,14 @@ impl<T: Number> Micro for Plain<T> {
         // SAFETY: the caller's contract.
         unsafe { Self::body(offsets, a, b, acc, 16) }
     }
+    unsafe fn tile_rows(_: usize, _: usize, k: usize, a: &[*const T; 8], b: *const T, acc: *mut T) {
+        // SAFETY: the caller's contract.
+        unsafe { Self::body(Packed(k), a, b, acc, 16) }
+    }
+    #[inline(always)]
+    unsafe fn enter(f: impl FnOnce()) {
+        f()
+    }
 }
 
 macro_rules! unit {
@@ -150,21 +195,20 @@ pub(crate) use x86::*;
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Micro, Packed, Steps, Unit};
+    use super::{Micro, Packed, Rows, Steps, Unit};
     use half::{bf16, f16};
 
     macro_rules! micro {
         ($name:ident, $feat:literal, $unit:ty, $acc:ty, $lanes:literal, $mr:literal, $nv:literal, $ku:literal,
-         $zero:ident, $load:expr, $splat:expr, $fma:expr, $store:ident, rows($($r:literal),*)) => {
+         $zero:ident, $load:expr, $splat:expr, $fma:expr, $store:ident, rows($($r:literal),*), enter($wide:literal)) => {
             #[derive(Clone, Copy)]
             pub(crate) struct $name;
 
             impl $name {
                 #[inline]
                 #[target_feature(enable = $feat)]
-                unsafe fn body<const R: usize, const V: usize, S: Steps>(steps: S, a: *const $unit, b: *const $unit, acc: *mut $acc) {
+                unsafe fn body<const R: usize, const V: usize, S: Steps, A: Rows<$unit>>(steps: S, a: A, b: *const $unit, acc: *mut $acc) {
                     let mut c = [[$zero(); V]; R];
-                    let mut a = a;
                     for p in 0..steps.len() {
                         // SAFETY: the panels hold `len` steps.
                         unsafe {
@@ -174,12 +218,11 @@ mod x86 {
                                 row[j] = $load(bp.add(j * $lanes));
                             }
                             for i in 0..R {
-                                let x = $splat(a.add(i));
+                                let x = $splat(a.get(i, p, $mr));
                                 for j in 0..V {
                                     c[i][j] = $fma(x, row[j], c[i][j]);
                                 }
                             }
-                            a = a.add($mr);
                         }
                     }
                     for i in 0..R {
@@ -192,22 +235,22 @@ mod x86 {
 
                 #[inline]
                 #[target_feature(enable = $feat)]
-                unsafe fn rows<const V: usize, S: Steps>(rows: usize, steps: S, a: *const $unit, b: *const $unit, acc: *mut $acc) {
+                unsafe fn rows<const V: usize, S: Steps, A: Rows<$unit>>(rows: usize, steps: S, a: A, b: *const $unit, acc: *mut $acc) {
                     // SAFETY: the caller's contract; `a` has MR rows whatever `rows` is.
                     unsafe {
-                        $(if rows <= $r { return Self::body::<$r, V, S>(steps, a, b, acc); })*
-                        Self::body::<$mr, V, S>(steps, a, b, acc)
+                        $(if rows <= $r { return Self::body::<$r, V, S, A>(steps, a, b, acc); })*
+                        Self::body::<$mr, V, S, A>(steps, a, b, acc)
                     }
                 }
 
                 #[inline(always)]
-                unsafe fn dispatch<S: Steps>(rows: usize, nv: usize, steps: S, a: *const $unit, b: *const $unit, acc: *mut $acc) {
+                unsafe fn dispatch<S: Steps, A: Rows<$unit>>(rows: usize, nv: usize, steps: S, a: A, b: *const $unit, acc: *mut $acc) {
                     // SAFETY: the caller's contract.
                     unsafe {
                         match nv {
-                            1 => Self::rows::<1, S>(rows, steps, a, b, acc),
-                            2 => Self::rows::<2, S>(rows, steps, a, b, acc),
-                            _ => Self::rows::<3, S>(rows, steps, a, b, acc),
+                            1 => Self::rows::<1, S, A>(rows, steps, a, b, acc),
+                            2 => Self::rows::<2, S, A>(rows, steps, a, b, acc),
+                            _ => Self::rows::<3, S, A>(rows, steps, a, b, acc),
                         }
                     }
                 }
@@ -229,6 +272,19 @@ mod x86 {
                     // SAFETY: the caller's contract.
                     unsafe { Self::dispatch(rows, nv, offsets, a, b, acc) }
                 }
+                unsafe fn tile_rows(rows: usize, nv: usize, k: usize, a: &[*const $unit; 8], b: *const $unit, acc: *mut $acc) {
+                    // SAFETY: the caller's contract.
+                    unsafe { Self::dispatch(rows, nv, Packed(k), a, b, acc) }
+                }
+                #[inline(always)]
+                unsafe fn enter(f: impl FnOnce()) {
+                    #[target_feature(enable = $wide)]
+                    unsafe fn wide(f: impl FnOnce()) {
+                        f()
+                    }
+                    // SAFETY: the caller's contract.
+                    unsafe { wide(f) }
+                }
             }
         };
     }
@@ -244,10 +300,11 @@ mod x86 {
         1,
         _mm512_setzero_ps,
         |p| _mm512_loadu_ps(p),
-        |p: *const f32| _mm512_set1_ps(*p),
+        _mm512_set1_ps,
         |x, y, c| _mm512_fmadd_ps(x, y, c),
         _mm512_storeu_ps,
-        rows(1, 2, 4)
+        rows(1, 2, 4),
+        enter("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
     );
     micro!(
         F64Avx512,
@@ -260,10 +317,11 @@ mod x86 {
         1,
         _mm512_setzero_pd,
         |p| _mm512_loadu_pd(p),
-        |p: *const f64| _mm512_set1_pd(*p),
+        _mm512_set1_pd,
         |x, y, c| _mm512_fmadd_pd(x, y, c),
         _mm512_storeu_pd,
-        rows(1, 2, 4)
+        rows(1, 2, 4),
+        enter("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
     );
     micro!(
         F32Avx2,
@@ -276,10 +334,11 @@ mod x86 {
         1,
         _mm256_setzero_ps,
         |p| _mm256_loadu_ps(p),
-        |p: *const f32| _mm256_set1_ps(*p),
+        _mm256_set1_ps,
         |x, y, c| _mm256_fmadd_ps(x, y, c),
         _mm256_storeu_ps,
-        rows(1, 2)
+        rows(1, 2),
+        enter("avx2,fma")
     );
     micro!(
         F64Avx2,
@@ -292,10 +351,11 @@ mod x86 {
         1,
         _mm256_setzero_pd,
         |p| _mm256_loadu_pd(p),
-        |p: *const f64| _mm256_set1_pd(*p),
+        _mm256_set1_pd,
         |x, y, c| _mm256_fmadd_pd(x, y, c),
         _mm256_storeu_pd,
-        rows(1, 2)
+        rows(1, 2),
+        enter("avx2,fma")
     );
     // Two bfloat16 steps of k per unit, summed in float32 by one instruction.
     micro!(
@@ -309,14 +369,15 @@ mod x86 {
         2,
         _mm512_setzero_ps,
         |p: *const u32| _mm512_loadu_si512(p.cast()),
-        |p: *const u32| _mm512_set1_epi32(*p as i32),
+        |x: u32| _mm512_set1_epi32(x as i32),
         |x: __m512i, y: __m512i, c| _mm512_dpbf16_ps(
             c,
             core::mem::transmute::<__m512i, __m512bh>(x),
             core::mem::transmute::<__m512i, __m512bh>(y)
         ),
         _mm512_storeu_ps,
-        rows(1, 2, 4)
+        rows(1, 2, 4),
+        enter("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
     );
 
     unit!(F32Avx512, f32, bf16, f16);

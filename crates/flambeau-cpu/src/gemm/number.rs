@@ -116,6 +116,10 @@ pub(crate) trait Element: Copy + Default + Send + Sync + Widen<Self::Acc> + 'sta
     fn narrow(x: Self::Acc) -> Self;
     /// Runs `v` with the best micro-kernel of this machine.
     fn dispatch<V: Visit<Self>>(v: V) -> V::Out;
+    /// As [`dispatch`](Element::dispatch) with a micro-kernel whose units are accumulators (`KU == 1`).
+    fn dispatch_wide<V: Visit<Self>>(v: V) -> V::Out {
+        Self::dispatch(v)
+    }
 }
 
 macro_rules! same {
@@ -163,6 +167,9 @@ impl Element for bf16 {
         if level() == Level::Avx512 && is_x86_feature_detected!("avx512bf16") {
             return v.visit::<super::micro::Bf16Avx512>();
         }
+        by_level!(v, F32Avx512, F32Avx2, f32)
+    }
+    fn dispatch_wide<V: Visit<Self>>(v: V) -> V::Out {
         by_level!(v, F32Avx512, F32Avx2, f32)
     }
 }
