@@ -302,6 +302,18 @@ fn apply<'py>(
     let py = cls.py();
     let context = cls.getattr("_backward_cls")?.call0()?;
     let function = as_function(&context)?;
+    let split = cls.getattr("_has_setup_context")?.is_truthy()?;
+    let bound;
+    let (mut args, mut kwargs) = (args, kwargs);
+    if split {
+        // `setup_context` sees the arguments with their defaults.
+        let bind = cls.getattr("_bind_arguments")?;
+        if !bind.is_none() {
+            bound = bind.call(args, kwargs)?.cast_into::<PyTuple>()?;
+            args = &bound;
+            kwargs = None;
+        }
+    }
     let inputs: Vec<Option<Tensor>> = args.iter().map(|a| unwrap(&a).cloned()).collect();
     let records = grad_enabled() && inputs.iter().flatten().any(Tensor::requires_grad);
     let needs: Vec<bool> = inputs.iter().map(|t| t.as_ref().is_some_and(Tensor::requires_grad)).collect();
@@ -310,7 +322,6 @@ fn apply<'py>(
         state.needs_input_grad = Some(PyTuple::new(py, &needs)?.unbind());
         state.is_tensor = inputs.iter().map(Option::is_some).collect();
     }
-    let split = cls.getattr("_has_setup_context")?.is_truthy()?;
     let raw = {
         let _mode = GradGuard::new(false);
         let forward = cls.getattr("forward")?;

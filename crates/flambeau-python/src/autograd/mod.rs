@@ -453,6 +453,13 @@ fn is_inference(input: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(expect(input, "is_inference", "input")?.is_inference())
 }
 
+/// Counts a write that was made by other means.
+#[pyfunction]
+fn _bump_version(tensor: &Bound<'_, PyAny>) -> PyResult<()> {
+    expect(tensor, "increment_version", "tensor")?.bump_version();
+    Ok(())
+}
+
 #[pyfunction]
 fn is_anomaly_enabled() -> bool {
     engine::anomaly_mode()
@@ -477,6 +484,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(is_grad_enabled, m)?)?;
     m.add_function(wrap_pyfunction!(is_inference_mode_enabled, m)?)?;
     m.add_function(wrap_pyfunction!(is_inference, m)?)?;
+    m.add_function(wrap_pyfunction!(_bump_version, m)?)?;
     m.add_function(wrap_pyfunction!(is_anomaly_enabled, m)?)?;
     m.add_function(wrap_pyfunction!(_set_anomaly_enabled, m)?)?;
     m.add_function(wrap_pyfunction!(_set_grad_enabled, m)?)

@@ -199,5 +199,5 @@ impl PyNode {
 }
 
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    m.add_class::<PyNode>()
+    m.add("_Node", m.py().get_type::<PyNode>())
 }

@@ -1,0 +1,107 @@
+"""Gradients: the functions that start a backward pass, modes, and functions with a backward pass of their own."""
+
+from .. import _C
+from . import anomaly_mode, forward_ad, function, functional, grad_mode, graph, variable
+from .anomaly_mode import detect_anomaly, set_detect_anomaly
+from .function import Function
+from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+from .variable import Variable
+
+__all__ = [
+    "Function",
+    "GradcheckError",
+    "Variable",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "no_grad",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]
+
+
+def backward(
+    tensors,
+    grad_tensors=None,
+    retain_graph=None,
+    create_graph=False,
+    grad_variables=None,
+    inputs=None,
+):
+    """Adds the gradients of ``tensors`` into the ``.grad`` of the leaves they were computed from.
+
+    Args:
+        tensors: a tensor or a sequence of tensors.
+        grad_tensors: for each of them the gradient to start with; may be left out (or None) for single numbers.
+        retain_graph: keep what the graph saved, so that it can be walked again. Defaults to ``create_graph``.
+        create_graph: record the backward pass itself, so that gradients can be differentiated.
+        inputs: add into the ``.grad`` of these tensors only.
+    """
+    if grad_variables is not None:
+        import warnings
+
+        warnings.warn(
+            "`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2
+        )
+        if grad_tensors is not None:
+            raise RuntimeError(
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only "
+                "use `grad_tensors`."
+            )
+        grad_tensors = grad_variables
+    _C._backward(tensors, grad_tensors, retain_graph, create_graph, None, inputs)
+
+
+def grad(
+    outputs,
+    inputs,
+    grad_outputs=None,
+    retain_graph=None,
+    create_graph=False,
+    only_inputs=True,
+    allow_unused=None,
+    is_grads_batched=False,
+    materialize_grads=False,
+):
+    """The gradients of ``outputs`` for ``inputs``, as a tuple; no ``.grad`` changes.
+
+    Args:
+        outputs, inputs: a tensor or a sequence of tensors each.
+        grad_outputs: for each output the gradient to start with; may be left out (or None) for single numbers.
+        retain_graph, create_graph: as for :func:`backward`.
+        allow_unused: give None, instead of an error, for inputs that the outputs do not depend on.
+        materialize_grads: give zeros for such inputs.
+    """
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
+    if is_grads_batched:
+        raise NotImplementedError(
+            "is_grads_batched=True needs vmap, which flambeau does not have yet; call grad() once for each row of "
+            "grad_outputs"
+        )
+    if not only_inputs:
+        import warnings
+
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
+            "other parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
+    allow = bool(allow_unused) or materialize_grads
+    if isinstance(inputs, graph.GradientEdge) or isinstance(outputs, graph.GradientEdge):
+        raise NotImplementedError("gradient edges are not accepted in place of tensors yet; pass the tensors")
+    found = _C._grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow)
+    if materialize_grads and None in found:
+        from flambeau import zeros_like
+
+        wanted = (inputs,) if isinstance(inputs, _C.Tensor) else tuple(inputs)
+        found = tuple(zeros_like(x) if g is None else g for x, g in zip(wanted, found))
+    return found
