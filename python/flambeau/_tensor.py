@@ -1,0 +1,229 @@
+"""Methods of ``Tensor`` that are written in Python; put onto the native type when the package is imported."""
+
+import copy
+import warnings
+
+from . import _C
+
+Tensor = _C.Tensor
+
+# What the element types were called before dtypes: `torch.FloatTensor` and so on.
+_OLD_NAMES = {
+    "float32": "FloatTensor",
+    "float64": "DoubleTensor",
+    "float16": "HalfTensor",
+    "bfloat16": "BFloat16Tensor",
+    "uint8": "ByteTensor",
+    "int8": "CharTensor",
+    "int16": "ShortTensor",
+    "int32": "IntTensor",
+    "int64": "LongTensor",
+    "bool": "BoolTensor",
+    "complex64": "ComplexFloatTensor",
+    "complex128": "ComplexDoubleTensor",
+}
+
+
+class _TypedMeta(type):
+    """``isinstance(x, torch.FloatTensor)`` asks for the dtype; calling it makes a tensor of it."""
+
+    def __instancecheck__(cls, other):
+        return isinstance(other, Tensor) and other.dtype is cls.dtype and other.device.type == "cpu"
+
+    def __call__(cls, *args, **kwargs):
+        return _C._legacy_tensor(cls.dtype, *args, **kwargs)
+
+    def __repr__(cls):
+        return f"<class 'torch.{cls.__name__}'>"
+
+
+def _typed_names():
+    for name, old in _OLD_NAMES.items():
+        dtype = getattr(_C, name)
+        doc = f"The old constructor of {name} tensors: of sizes, data, a tensor or a storage."
+        yield old, _TypedMeta(old, (), {"dtype": dtype, "__doc__": doc, "__module__": "flambeau"})
+
+
+TYPED = dict(_typed_names())
+"""``FloatTensor`` and its kin, by name."""
+
+
+def _type(self, dtype=None, non_blocking=False):
+    """The old name of the tensor's type, or with ``dtype`` (one, its name or its old type) the tensor converted."""
+    if dtype is None:
+        old = _OLD_NAMES.get(str(self.dtype).removeprefix("torch."))
+        if old is None:
+            raise RuntimeError(f"{self.dtype} has no old type name")
+        return f"torch.{old}"
+    if isinstance(dtype, _TypedMeta):
+        dtype = dtype.dtype
+    elif isinstance(dtype, str):
+        name = dtype.rsplit(".", 1)[-1]
+        found = TYPED.get(name)
+        if found is None and not hasattr(_C, name):
+            raise ValueError(f"invalid type: '{dtype}'")
+        dtype = found.dtype if found is not None else getattr(_C, name)
+    return self.to(dtype)
+
+
+def _repr(self, *, tensor_contents=None):
+    from . import _tensor_str
+
+    return _tensor_str._str(self, tensor_contents=tensor_contents)
+
+
+def _format(self, spec):
+    # Only a single number of a plain tensor takes a format.
+    if self.dim() == 0 and not self.is_meta and type(self) is Tensor:
+        return self.item().__format__(spec)
+    return object.__format__(self, spec)
+
+
+def _dir(self):
+    names = set(dir(type(self)))
+    names.update(self.__dict__)
+    return sorted(name for name in names if not name[0].isdigit())
+
+
+def _contains(self, element):
+    if isinstance(element, (Tensor, int, float, complex, bool)):
+        return bool((element == self).any().item())
+    raise RuntimeError(
+        f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+    )
+
+
+def _reversed(self):
+    return self if self.dim() == 0 else self.flip(0)
+
+
+def _iter(self):
+    if self.dim() == 0:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(self.unbind(0))
+
+
+def _array_wrap(self, array, context=None, return_scalar=False):
+    if array.dtype == bool:
+        array = array.astype("uint8")
+    return _C.from_numpy(array)
+
+
+def _state(tensor):
+    """Attributes that the user set, without the hooks."""
+    return {k: v for k, v in tensor.__dict__.items() if k not in _HOOKS}
+
+
+_HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
+
+
+def _deepcopy(self, memo):
+    if not self.is_leaf:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If "
+            "you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see "
+            "https://github.com/pytorch/pytorch/pull/103001"
+        )
+    if id(self) in memo:
+        return memo[id(self)]
+    with _C.no_grad():
+        if self.device.type == "meta":
+            new = _C.empty_strided(tuple(self.size()), self.stride(), dtype=self.dtype, device="meta")
+        else:
+            # Tensors that share a storage share the copy of it.
+            key = ("flambeau storage", self.untyped_storage()._cdata)
+            storage = memo.get(key)
+            if storage is None:
+                storage = memo[key] = self.untyped_storage().clone()
+            new = _C._tensor_from_storage(
+                storage, self.dtype, self.storage_offset(), tuple(self.size()), self.stride()
+            )
+        if type(self) is not Tensor:
+            new = new.as_subclass(type(self))
+    memo[id(self)] = new
+    if self.requires_grad:
+        new.requires_grad_()
+    if self.grad is not None:
+        new.grad = copy.deepcopy(self.grad, memo)
+    for name, value in _state(self).items():
+        setattr(new, name, copy.deepcopy(value, memo))
+    return new
+
+
+def _reduce_ex(self, protocol):
+    from . import _utils
+
+    func, args = _utils._reduce_tensor(self)
+    state = _state(self)
+    if type(self) is Tensor and not state:
+        return func, args
+    return _utils._rebuild_from_type_v2, (func, type(self), args, state)
+
+
+def _setstate(self, state):
+    self.__dict__.update(state)
+
+
+def _storage(self):
+    from .storage import TypedStorage, warn_deprecated
+
+    warn_deprecated()
+    return TypedStorage(self.untyped_storage(), self.dtype)
+
+
+def _typed_storage(self):
+    from .storage import TypedStorage
+
+    return TypedStorage(self.untyped_storage(), self.dtype)
+
+
+def _is_shared(self):
+    return False
+
+
+def _new(self, *args, **kwargs):
+    return _C._legacy_tensor(self.dtype, *args, **kwargs)
+
+
+def _reinforce(self, *args, **kwargs):
+    raise RuntimeError("reinforce() was removed. Use torch.distributions instead.")
+
+
+def _module_load(self, other, assign=False):
+    """What ``Module.load_state_dict`` puts in place of this tensor: itself with new values, or ``other``."""
+    return other.detach() if assign else self.copy_(other)
+
+
+def _volatile(self):
+    warnings.warn("volatile was removed (Variable.volatile is always False)", stacklevel=2)
+    return False
+
+
+def attach():
+    """Puts the methods onto ``Tensor``."""
+    for name, function in {
+        "__repr__": _repr,
+        "__format__": _format,
+        "__dir__": _dir,
+        "__contains__": _contains,
+        "__reversed__": _reversed,
+        "__iter__": _iter,
+        "__array_wrap__": _array_wrap,
+        "__deepcopy__": _deepcopy,
+        "__reduce_ex__": _reduce_ex,
+        "__setstate__": _setstate,
+        "storage": _storage,
+        "_typed_storage": _typed_storage,
+        "is_shared": _is_shared,
+        "module_load": _module_load,
+        "new": _new,
+        "reinforce": _reinforce,
+        "type": _type,
+    }.items():
+        function.__name__ = name
+        function.__qualname__ = f"Tensor.{name}"
+        setattr(Tensor, name, function)
+    Tensor.__array_priority__ = 1000  # so that NumPy's operators leave the operation to tensors
+    Tensor.volatile = property(_volatile)
+    for name in _HOOKS:
+        setattr(Tensor, name, None)
