@@ -85,14 +85,6 @@ def _dir(self):
     return sorted(name for name in names if not name[0].isdigit())
 
 
-def _contains(self, element):
-    if isinstance(element, (Tensor, int, float, complex, bool)):
-        return bool((element == self).any().item())
-    raise RuntimeError(
-        f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
-    )
-
-
 def _reversed(self):
     return self if self.dim() == 0 else self.flip(0)
 
@@ -199,13 +191,11 @@ def _volatile(self):
     return False
 
 
-def attach():
-    """Puts the methods onto ``Tensor``."""
+def _attach():
     for name, function in {
         "__repr__": _repr,
         "__format__": _format,
         "__dir__": _dir,
-        "__contains__": _contains,
         "__reversed__": _reversed,
         "__iter__": _iter,
         "__array_wrap__": _array_wrap,
@@ -227,3 +217,6 @@ def attach():
     Tensor.volatile = property(_volatile)
     for name in _HOOKS:
         setattr(Tensor, name, None)
+
+
+_attach()

@@ -252,8 +252,8 @@ def gradgradcheck(
     def gradients(*args):
         xs, seeds = args[: len(args) - count], args[len(args) - count :]
         wanted = tuple(x for x in xs if _differentiable(x) and x.requires_grad)
-        ys = tuple(y for y in _as_tuple(func(*xs)) if _differentiable(y) and y.requires_grad)
         with flambeau.enable_grad():
+            ys = tuple(y for y in _as_tuple(func(*xs)) if _differentiable(y) and y.requires_grad)
             grads = flambeau.autograd.grad(ys, wanted, seeds, create_graph=True, allow_unused=True)
         return tuple(g for g in grads if g is not None)
 

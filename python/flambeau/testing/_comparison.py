@@ -184,23 +184,16 @@ def _compare_tensors(actual, expected, options):
 
 
 def _tensor_text(actual, expected, matches, rtol, atol):
-    dtype = actual.dtype
-    wide = flambeau.complex128 if dtype.is_complex else flambeau.float64
-    floating = dtype.is_floating_point or dtype.is_complex
+    floating = actual.dtype.is_floating_point or actual.dtype.is_complex
     if not floating:
-        wide = flambeau.int64
-    a, e = actual.to(wide).reshape(-1), expected.to(wide).reshape(-1)
-    ok = matches.reshape(-1)
-    difference = (a - e).abs()
-    # What matches must not count as the greatest difference (two infinities differ by NaN).
-    difference = flambeau.where(ok, flambeau.zeros_like(difference), difference)
+        actual, expected = actual.to(flambeau.int64), expected.to(flambeau.int64)
+    a, e, ok = actual.reshape(-1), expected.reshape(-1), matches.reshape(-1)
     total, wrong = ok.numel(), int((~ok).sum())
-    where_abs, greatest_abs = _greatest(difference.tolist())
-    scale = e.abs().tolist()
-    relative = [
-        0.0 if good else _ratio(d, s) for d, s, good in zip(difference.tolist(), scale, ok.tolist())
-    ]
-    where_rel, greatest_rel = _greatest(relative)
+    difference = (a - e).abs()
+    relative = difference / e.abs()
+    # What matches must not count as the greatest difference (two infinities differ by NaN).
+    where_abs, greatest_abs = _greatest(difference.tolist(), ok.tolist())
+    where_rel, greatest_rel = _greatest(relative.tolist(), ok.tolist())
     equality = rtol == 0 and atol == 0
     abs_note, rel_note = ("", "") if equality else (f" (up to {atol} allowed)", f" (up to {rtol} allowed)")
     return (
@@ -211,15 +204,10 @@ def _tensor_text(actual, expected, matches, rtol, atol):
     )
 
 
-def _ratio(difference, scale):
-    if scale == 0:
-        return math.inf if difference else math.nan
-    return difference / scale
-
-
-def _greatest(values):
+def _greatest(values, ok):
     best, place = None, 0
-    for i, value in enumerate(values):
+    for i, (value, good) in enumerate(zip(values, ok)):
+        value = type(value)(0) if good else value
         if isinstance(value, float) and math.isnan(value):
             return i, value
         if best is None or value > best:

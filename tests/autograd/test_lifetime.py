@@ -1,0 +1,157 @@
+"""What the graph and its Python objects keep alive, and errors that pass through the engine."""
+
+import gc
+import weakref
+
+import flambeau as torch
+import pytest
+
+
+def test_hook_that_refers_to_its_tensor_is_collected():
+    x = torch.ones(2, requires_grad=True)
+    x.register_hook(lambda g, x=x: g)
+    ref = weakref.ref(x)
+    del x
+    gc.collect()
+    assert ref() is None
+
+
+def test_hook_survives_its_tensors_object():
+    seen = []
+    x = torch.ones(2, requires_grad=True)
+    y = x * 2
+    y.register_hook(seen.append)
+    z = y.sum()
+    del y
+    gc.collect()
+    z.backward()
+    assert len(seen) == 1 and seen[0].tolist() == [1.0, 1.0]
+
+
+def test_backward_frees_the_saved_tensors():
+    class Keep(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0]
+
+    x = torch.ones(2, requires_grad=True) * 1
+    ref = weakref.ref(x)
+    y = Keep.apply(x).sum()
+    del x
+    gc.collect()
+    assert ref() is not None
+    y.backward()
+    gc.collect()
+    assert ref() is None
+
+
+def test_output_saved_for_backward_makes_no_cycle():
+    class Exp(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x.exp()
+            ctx.save_for_backward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0]
+
+    gc.disable()
+    try:
+        y = Exp.apply(torch.ones(2, requires_grad=True))
+        node = weakref.ref(y.grad_fn)
+        del y
+        assert node() is None
+    finally:
+        gc.enable()
+
+
+def test_a_deep_graph_is_walked_and_dropped_without_recursion():
+    x = torch.ones(1, requires_grad=True)
+    y = x
+    for _ in range(50_000):
+        y = y + 1
+    y.backward()
+    assert x.grad.item() == 1.0
+    del y
+
+
+def test_errors_of_hooks_and_functions_come_back_as_the_same_object():
+    class Special(Exception):
+        pass
+
+    error = Special("mine")
+
+    def fail(*args):
+        raise error
+
+    x = torch.ones(1, requires_grad=True)
+    x.register_hook(fail)
+    with pytest.raises(Special) as caught:
+        (x * 2).backward()
+    assert caught.value is error
+
+    class Fails(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            raise error
+
+    with pytest.raises(Special) as caught:
+        Fails.apply(torch.ones(1, requires_grad=True)).backward()
+    assert caught.value is error
+
+
+def test_backward_inside_a_hook():
+    inner = torch.ones(1, requires_grad=True)
+    x = torch.ones(1, requires_grad=True)
+    x.register_hook(lambda g: (inner * 3).backward())
+    (x * 2).backward()
+    assert inner.grad.item() == 3.0 and x.grad.item() == 2.0
+
+
+def test_grad_mode_inside_backward_follows_create_graph():
+    seen = []
+
+    class Look(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            seen.append(torch.is_grad_enabled())
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            seen.append(torch.is_grad_enabled())
+            return g * 2
+
+    x = torch.ones(1, requires_grad=True)
+    y = Look.apply(x)
+    y.backward(retain_graph=True)
+    y.backward(create_graph=True)
+    assert seen == [False, False, True]
+
+
+def test_grad_keeps_its_identity():
+    x = torch.ones(2, requires_grad=True)
+    (x * 2).sum().backward()
+    g = x.grad
+    assert x.grad is g
+    (x * 2).sum().backward()
+    assert x.grad is g and g.tolist() == [4.0, 4.0]
+
+
+def test_mode_objects_can_be_entered_again():
+    mode = torch.no_grad()
+    for _ in range(2):
+        with mode:
+            assert not torch.is_grad_enabled()
+        assert torch.is_grad_enabled()
