@@ -14,6 +14,7 @@ pub mod math;
 mod norm;
 mod number;
 pub mod parallel;
+mod random;
 mod reduce;
 mod scan;
 mod scratch;
@@ -25,7 +26,7 @@ mod testing;
 mod value;
 mod window;
 
-use flambeau_core::backend::{Backend, Random};
+use flambeau_core::backend::Backend;
 
 /// The CPU as a device.
 pub struct Cpu;
@@ -43,5 +44,3 @@ impl Backend for Cpu {
         parallel::num_threads()
     }
 }
-
-impl Random for Cpu {}

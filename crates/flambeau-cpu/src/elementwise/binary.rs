@@ -136,7 +136,7 @@ bodies! {
     LeakyReluBackward(g, x, p) if x > T::ZERO { g } else { g * p[0] };
     EluBackward(g, x, p) {
         let low = g * p[2] * (p[0] * p[1]) * (x * p[2]).exp::<I>();
-        if x <= T::ZERO { low } else { g * p[1] }
+        if x > T::ZERO { g * p[1] } else { low }
     };
     GeluBackward(g, x, _p) {
         const NORM: f64 = 0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
@@ -169,16 +169,17 @@ bodies! {
         let s = z / (T::ONE + z);
         g * if x < T::ZERO { T::ONE - s } else { s }
     };
-    HardtanhBackward(g, x, p) if x <= p[0] || x >= p[1] { T::ZERO } else { g };
+    HardtanhBackward(g, x, p) if x > p[0] && x < p[1] { g } else { T::ZERO };
     HardsigmoidBackward(g, x, _p) {
         let inside = x > T::of(-3.0) && x < T::of(3.0);
-        if inside { g * T::of(1.0 / 6.0) } else { T::ZERO }
+        // PyTorch's constant is single precision for every dtype.
+        if inside { g * T::of((1.0f32 / 6.0) as f64) } else { T::ZERO }
     };
     HardswishBackward(g, x, _p) {
-        let y = if x < T::of(3.0) { g * (x / T::of(3.0) + T::HALF) } else { g };
+        let y = if x >= T::of(3.0) { g } else { g * (x / T::of(3.0) + T::HALF) };
         if x <= T::of(-3.0) { T::ZERO } else { y }
     };
-    HardshrinkBackward(g, x, p) if x >= -p[0] && x <= p[0] { T::ZERO } else { g };
+    HardshrinkBackward(g, x, p) if x > p[0] || x < -p[0] { g } else { T::ZERO };
 }
 
 fn hot<O: Binary>(t: DType) -> unsafe fn(Args<3>) {
