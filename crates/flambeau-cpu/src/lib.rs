@@ -13,6 +13,7 @@ pub mod isa;
 pub mod math;
 mod norm;
 mod number;
+mod optimizer;
 pub mod parallel;
 mod random;
 mod reduce;

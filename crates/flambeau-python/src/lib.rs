@@ -5,6 +5,7 @@
 //! - `errors`: exceptions. `dtype`, `device`, `size`: the small value types.
 //! - `number`: operators.
 //! - `convert`, `storage`, `autograd`, `generator`: data from and to Python, and the objects of the autograd engine.
+//! - `optim`: optimizer steps over whole parameter groups.
 
 mod autograd;
 mod bridge;
@@ -15,6 +16,7 @@ mod errors;
 mod generator;
 mod number;
 mod object;
+mod optim;
 mod size;
 mod storage;
 mod tensor_type;
@@ -43,5 +45,6 @@ fn extension(m: &Bound<'_, PyModule>) -> PyResult<()> {
     convert::register(m)?;
     storage::register(m)?;
     autograd::register(m)?;
-    generator::register(m)
+    generator::register(m)?;
+    optim::register(m)
 }

@@ -16,6 +16,7 @@ mod contraction;
 mod elementwise;
 mod index;
 mod norm;
+mod optimizers;
 mod random;
 mod reduce;
 mod window;
@@ -24,6 +25,7 @@ pub use contraction::{Attention, Contraction, ConvParams};
 pub use elementwise::{BinaryOp, Elementwise, TernaryOp, UnaryOp};
 pub use index::{Indexing, ScatterReduce};
 pub use norm::Norms;
+pub use optimizers::{AdadeltaStep, AdamStep, Optimizers, RmspropStep, SgdStep};
 pub use random::{Distribution, Random};
 pub use reduce::{ReduceOp, Reductions, ScanOp};
 pub use window::{PoolParams, Windows};
@@ -78,7 +80,7 @@ impl<'a> Raw<'a> {
 
 /// A device's kernels: everything that a row may ask for.
 pub trait Backend:
-    Elementwise + Reductions + Indexing + Contraction + Windows + Norms + Random + Send + Sync + 'static
+    Elementwise + Reductions + Indexing + Contraction + Windows + Norms + Optimizers + Random + Send + Sync + 'static
 {
     fn name(&self) -> &'static str;
 

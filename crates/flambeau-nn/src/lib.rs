@@ -1,0 +1,3 @@
+//! What networks are made of and trained with: modules, initialisers, optimizers, schedulers.
+
+pub mod optim;
