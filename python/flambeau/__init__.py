@@ -1,6 +1,70 @@
-"""PyTorch's programming model on a Rust core."""
+"""PyTorch's programming model on a Rust core: ``import flambeau as torch``.
 
-from . import _C  # noqa: F401
-from ._C import *  # noqa: F401,F403
+Every operation of the engine's registry is published here under its PyTorch name; see ``flambeau.nn``,
+``flambeau.optim``, ``flambeau.autograd`` and ``flambeau.utils.data`` for the rest.
+"""
+
+import importlib as _importlib
+import math as _math
+
+from . import _C
 
 __version__ = "0.1.0"
+
+# Types, dtypes, formats and the functions written by hand in the extension module.
+globals().update({_name: getattr(_C, _name) for _name in dir(_C) if not _name.startswith("_") and _name != "return_types"})
+# One function per public name of the registry.
+globals().update({_name: getattr(_C._functions, _name) for _name in dir(_C._functions) if not _name.startswith("_")})
+del _name
+
+inf = _math.inf
+nan = _math.nan
+pi = _math.pi
+e = _math.e
+newaxis = None
+
+from . import _tensor  # noqa: E402, F401  (attaches the methods that are written in Python)
+from ._namespace import *  # noqa: E402, F403
+from .functional import *  # noqa: E402, F403
+from . import autograd, random, serialization  # noqa: E402
+from .autograd import (  # noqa: E402, F401
+    enable_grad,
+    inference_mode,
+    no_grad,
+    set_grad_enabled,
+)
+from .random import (  # noqa: E402, F401
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
+from ._run import install_as_torch  # noqa: E402, F401
+from ._tensor_str import set_printoptions  # noqa: E402, F401
+from .serialization import load, save  # noqa: E402, F401
+from . import nn, utils  # noqa: E402, F401
+from . import optim  # noqa: E402, F401
+
+# Imported on first use.
+_LAZY = {
+    "backends", "cuda", "distributions", "fft", "func", "linalg", "mps", "multiprocessing", "onnx", "return_types",
+    "special", "storage", "testing", "types", "version", "xpu",
+}
+
+
+def __getattr__(name):
+    if name == "return_types":
+        return _C.return_types
+    if name in _LAZY:
+        try:
+            return _importlib.import_module(f".{name}", __name__)
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__():
+    return sorted(set(globals()) | _LAZY)
