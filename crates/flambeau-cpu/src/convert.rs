@@ -311,7 +311,8 @@ pub fn steps(s: DType, d: DType) -> Option<Steps> {
     }
     if integer(d) {
         if at.is_float() {
-            let hub = if narrow_int(d) || d == I32 {
+            // PyTorch takes doubles to bytes by way of 64 bits.
+            let hub = if (narrow_int(d) && (at, d) != (F64, U8)) || d == I32 {
                 I32
             } else if d == U64 {
                 U64

@@ -16,7 +16,8 @@ pub struct Format {
 /// `e5m2`, `e4m3fn`, `e5m2fnuz`, `e4m3fnuz`, `e8m0fnu`.
 pub const FORMATS: [Format; 5] = [
     Format { mantissa: 2, bias: 15, max: 0x7b, overflow: 0x7c, fnuz: false },
-    Format { mantissa: 3, bias: 7, max: 0x7e, overflow: 0x7f, fnuz: false },
+    // Saturates, infinities included, as PyTorch does.
+    Format { mantissa: 3, bias: 7, max: 0x7e, overflow: 0x7e, fnuz: false },
     Format { mantissa: 2, bias: 16, max: 0x7f, overflow: 0x80, fnuz: true },
     Format { mantissa: 3, bias: 8, max: 0x7f, overflow: 0x80, fnuz: true },
     Format { mantissa: 0, bias: 127, max: 0xfe, overflow: 0xff, fnuz: false },

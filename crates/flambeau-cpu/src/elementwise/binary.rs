@@ -182,6 +182,37 @@ bodies! {
     HardshrinkBackward(g, x, p) if x > p[0] || x < -p[0] { g } else { T::ZERO };
 }
 
+/// `nextafter` of 16-bit floats, on their bits; `NAN_ABOVE` is infinity's pattern.
+struct Next16<const NAN_ABOVE: u16>;
+
+impl<const NAN_ABOVE: u16> Kernel for Next16<NAN_ABOVE> {
+    type Args = Args<3>;
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<I: Isa>(a: Args<3>) {
+        // SAFETY: operands of two bytes that do not overlap.
+        let (out, x, y) = unsafe { (a.output::<u16>(), a.input::<u16>(1), a.input::<u16>(2)) };
+        // Patterns as integers in the order of the numbers; both zeros are 0.
+        let order = |b: u16| if b & 0x8000 != 0 { -((b & 0x7fff) as i32) } else { b as i32 };
+        for ((o, &x), &y) in out.iter_mut().zip(x).zip(y) {
+            let (i, j) = (order(x), order(y));
+            let k = i + (j - i).signum();
+            let r = if k < 0 || (k == 0 && i < 0) { 0x8000 | k.unsigned_abs() as u16 } else { k as u16 };
+            let nan = x & 0x7fff > NAN_ABOVE || y & 0x7fff > NAN_ABOVE;
+            let r = if i == j { y } else { r };
+            *o = if nan { NAN_ABOVE | 0x7f } else { r };
+        }
+    }
+}
+
+/// The body of `nextafter` for `F16` or `BF16`, which must not go through `f32`.
+pub fn nextafter16(t: DType) -> Body<3> {
+    let run: unsafe fn(Args<3>) =
+        if t == DType::F16 { pick_small::<Next16<0x7c00>>() } else { pick_small::<Next16<0x7f80>>() };
+    Body { run, dtypes: [t; 3], in_place: false, grain: GRAIN }
+}
+
 fn hot<O: Binary>(t: DType) -> unsafe fn(Args<3>) {
     if t == DType::F64 { pick::<Zip<O, f64, true>>() } else { pick::<Zip<O, f32, true>>() }
 }

@@ -8,6 +8,8 @@ mod fill;
 mod int;
 mod predicate;
 mod ternary;
+#[cfg(test)]
+mod tests;
 mod unary;
 
 use crate::Cpu;
@@ -55,6 +57,7 @@ impl Elementwise for Cpu {
         let body = match t {
             DType::C64 | DType::C128 => complex::binary(op, t, scaled),
             DType::C32 => None,
+            DType::F16 | DType::BF16 if op == BinaryOp::Nextafter => Some(binary::nextafter16(t)),
             _ => predicate::binary(op, t).or_else(|| {
                 if t.is_float() {
                     binary::body(op, compute(t), scaled)

@@ -12,6 +12,8 @@ const EXP: [f32; 5] = [0.5, 0.16666576, 0.041666552, 0.008363233, 0.001392625];
 const LOG: [f32; 9] =
     [0.3333333, -0.24999997, 0.20000716, -0.16667803, 0.14249058, -0.12425687, 0.1168542, -0.11479734, 0.06971612];
 const ERF: [f32; 7] = [0.12837917, -0.37612626, 0.11283594, -0.026854211, 0.0051890872, -0.00080168643, 7.875875e-05];
+/// `(tanh(x)/x - 1) / x^2` in x^2, |x| below 0.625.
+const TANH: [f32; 5] = [-0.33333328, 0.1333277, -0.053850908, 0.02099718, -0.006096714];
 /// `-log(erfc(x))` in `x - 2.5`, x in [1, 4].
 const ERFC: [f32; 9] = [
     7.806815,
@@ -34,6 +36,13 @@ fn poly<I: Isa, const N: usize>(c: &[f32; N], x: f32) -> f32 {
         y = I::fma32(y, x, c[i]);
     }
     y
+}
+
+/// `if c { a } else { b }` with both computed: a branch around either would keep LLVM from vectorising.
+#[inline(always)]
+fn select(c: bool, a: f32, b: f32) -> f32 {
+    let m = (c as u32).wrapping_neg();
+    f32::from_bits((a.to_bits() & m) | (b.to_bits() & !m))
 }
 
 #[inline(always)]
@@ -89,7 +98,9 @@ pub fn log<I: Isa>(x: f32) -> f32 {
 #[inline(always)]
 pub fn tanh<I: Isa>(x: f32) -> f32 {
     let t = expm1::<I>(2.0 * limit(x.abs(), 0.0, 10.0));
-    (t / (t + 2.0)).copysign(x)
+    let z = x * x;
+    let small = I::fma32(x * z, poly::<I, 5>(&TANH, z), x);
+    select(x.abs() < 0.625, small, (t / (t + 2.0)).copysign(x))
 }
 
 #[inline(always)]
@@ -97,7 +108,7 @@ pub fn erf<I: Isa>(x: f32) -> f32 {
     let a = limit(x.abs(), 0.0, 4.0);
     let small = I::fma32(x, poly::<I, 7>(&ERF, x * x), x);
     let large = 1.0 - exp::<I>(-poly::<I, 9>(&ERFC, a - 2.5));
-    if a < 1.0 { small } else { large.copysign(x) }
+    select(a < 1.0, small, large.copysign(x))
 }
 
 #[inline(always)]
@@ -110,7 +121,7 @@ pub fn log1p<I: Isa>(x: f32) -> f32 {
     let y = wide::log_lite::<I>(1.0 + x as f64) as f32;
     // Where 1 + x has lost digits of x, two terms of the series.
     let series = I::fma32(-0.5 * x, x, x);
-    if x.abs() < 1.0 / 4096.0 { I::fma32(x * x, x * (1.0 / 3.0), series) } else { y }
+    select(x.abs() < 1.0 / 4096.0, I::fma32(x * x, x * (1.0 / 3.0), series), y)
 }
 
 #[inline(always)]
@@ -147,7 +158,7 @@ pub fn sinh<I: Isa>(x: f32) -> f32 {
     let y = (0.5 * (e - 1.0 / e)) as f32;
     // Below 1/64 the difference loses digits: the series.
     let z = x * x;
-    if x.abs() < 1.0 / 64.0 { I::fma32(x * z, I::fma32(z, 1.0 / 120.0, 1.0 / 6.0), x) } else { y }
+    select(x.abs() < 1.0 / 64.0, I::fma32(x * z, I::fma32(z, 1.0 / 120.0, 1.0 / 6.0), x), y)
 }
 
 #[inline(always)]

@@ -107,6 +107,13 @@ fn poly<I: Isa, const N: usize>(c: &[f64; N], x: f64) -> f64 {
     y
 }
 
+/// `if c { a } else { b }` with both computed: a branch around either would keep LLVM from vectorising.
+#[inline(always)]
+fn select(c: bool, a: f64, b: f64) -> f64 {
+    let m = (c as u64).wrapping_neg();
+    f64::from_bits((a.to_bits() & m) | (b.to_bits() & !m))
+}
+
 /// `x` limited to `[lo, hi]`; NaN stays.
 #[inline(always)]
 fn limit(x: f64, lo: f64, hi: f64) -> f64 {
@@ -183,7 +190,7 @@ pub fn log1p<I: Isa>(x: f64) -> f64 {
     let u = 1.0 + x;
     let c = (x - (u - 1.0)) / u;
     let y = log::<I>(u);
-    let y = if u > 0.0 && u < f64::INFINITY { y + c } else { y };
+    let y = select(u > 0.0 && u < f64::INFINITY, y + c, y);
     // Below 2^-54 the logarithm is x itself; this also keeps the sign of zero.
     if x.abs() < 5.6e-17 { x } else { y }
 }
@@ -239,7 +246,7 @@ pub fn erf<I: Isa>(x: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.5 * a);
     let g = poly::<I, 18>(&ERFC, t - 0.4375);
     let large = 1.0 - t * exp::<I>(I::fma64(-a, a, g));
-    if a < 1.0 { small } else { large.copysign(x) }
+    select(a < 1.0, small, large.copysign(x))
 }
 
 /// `erfc` to about 2^-33 relative, down to single precision's underflow.
@@ -250,8 +257,8 @@ pub fn erfc_lite<I: Isa>(x: f64) -> f64 {
     let a = limit(x.abs(), 0.0, 10.2);
     let t = 1.0 / (1.0 + 0.5 * a);
     let y = t * exp_lite::<I>(I::fma64(-a, a, poly::<I, 13>(&ERFC_LITE, t - 0.4375)));
-    let y = if x < 0.0 { 2.0 - y } else { y };
-    if a < 0.4 { small } else { y }
+    let y = select(x < 0.0, 2.0 - y, y);
+    select(a < 0.4, small, y)
 }
 
 /// `x = n*pi/2 + r`: the quadrant and `r`, for `|x| < 2^40`.
