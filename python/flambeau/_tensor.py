@@ -49,7 +49,7 @@ TYPED = dict(_typed_names())
 
 
 def _type(self, dtype=None, non_blocking=False):
-    """The old name of the tensor's type, or with ``dtype`` (one, its name or its old type) the tensor converted."""
+    """The old name of the tensor's type; with ``dtype`` (or an old type) the tensor converted to it."""
     if dtype is None:
         old = _OLD_NAMES.get(str(self.dtype).removeprefix("torch."))
         if old is None:
@@ -112,9 +112,9 @@ _HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
 def _deepcopy(self, memo):
     if not self.is_leaf:
         raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If "
-            "you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see "
-            "https://github.com/pytorch/pytorch/pull/103001"
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+            "moment.  If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm "
+            "usage, see https://github.com/pytorch/pytorch/pull/103001"
         )
     if id(self) in memo:
         return memo[id(self)]

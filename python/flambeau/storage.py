@@ -11,9 +11,10 @@ __all__ = ["TypedStorage", "UntypedStorage"]
 def warn_deprecated():
     """PyTorch's warning for every use of typed storages."""
     warnings.warn(
-        "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage "
-        "class. This should only matter to you if you are using storages directly.  To access UntypedStorage directly, "
-        "use tensor.untyped_storage() instead of tensor.storage()",
+        "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only "
+        "storage "
+        "class. This should only matter to you if you are using storages directly.  To access UntypedStorage "
+        "directly, use tensor.untyped_storage() instead of tensor.storage()",
         stacklevel=3,
     )
 
@@ -110,4 +111,5 @@ class TypedStorage:
 
     def __repr__(self):
         items = "".join(f" {value}\n" for value in self.tolist())
-        return f"{items}[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {len(self)}]"
+        kind = f"torch.storage.TypedStorage(dtype={self.dtype}, device={self.device})"
+        return f"{items}[{kind} of size {len(self)}]"

@@ -1,4 +1,4 @@
-"""Gradients, graphs, hooks, modes and custom functions, as recorded from PyTorch by tests/tools/record_autograd.py."""
+"""Gradients, graphs, hooks, modes and custom functions, as tests/tools/record_autograd.py recorded them."""
 
 import importlib.util
 import json

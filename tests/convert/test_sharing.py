@@ -1,4 +1,4 @@
-"""Memory shared with NumPy, buffers and other libraries: who keeps it alive, and what may not happen to it."""
+"""Memory shared with NumPy, buffers and other libraries: who keeps it alive, and what it forbids."""
 
 import gc
 import weakref

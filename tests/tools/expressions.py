@@ -1,6 +1,7 @@
 """Runs snippets against PyTorch or flambeau and describes what came out, so that the two can be compared.
 
-A case is Python source in which ``torch`` and ``np`` are bound; a single expression, or statements that set ``out``.
+A case is Python source in which ``torch`` and ``np`` are bound; a single expression, or statements that set
+``out``.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Gradients: the functions that start a backward pass, modes, and functions with a backward pass of their own."""
+"""Gradients: starting a backward pass, modes, and functions with a backward pass of their own."""
 
 from .. import _C
 from . import anomaly_mode, forward_ad, function, functional, grad_mode, graph, variable
@@ -37,7 +37,7 @@ def backward(
 
     Args:
         tensors: a tensor or a sequence of tensors.
-        grad_tensors: for each of them the gradient to start with; may be left out (or None) for single numbers.
+        grad_tensors: for each of them the gradient to start with; None or left out for single numbers.
         retain_graph: keep what the graph saved, so that it can be walked again. Defaults to ``create_graph``.
         create_graph: record the backward pass itself, so that gradients can be differentiated.
         inputs: add into the ``.grad`` of these tensors only.
@@ -50,8 +50,8 @@ def backward(
         )
         if grad_tensors is not None:
             raise RuntimeError(
-                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only "
-                "use `grad_tensors`."
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. "
+                "Please only use `grad_tensors`."
             )
         grad_tensors = grad_variables
     _C._backward(tensors, grad_tensors, retain_graph, create_graph, None, inputs)
@@ -72,26 +72,27 @@ def grad(
 
     Args:
         outputs, inputs: a tensor or a sequence of tensors each.
-        grad_outputs: for each output the gradient to start with; may be left out (or None) for single numbers.
+        grad_outputs: for each output the gradient to start with; None or left out for single numbers.
         retain_graph, create_graph: as for :func:`backward`.
         allow_unused: give None, instead of an error, for inputs that the outputs do not depend on.
         materialize_grads: give zeros for such inputs.
     """
     if materialize_grads and allow_unused is False:
         raise ValueError(
-            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+            "allow_unused=False."
         )
     if is_grads_batched:
         raise NotImplementedError(
-            "is_grads_batched=True needs vmap, which flambeau does not have yet; call grad() once for each row of "
-            "grad_outputs"
+            "is_grads_batched=True needs vmap, which flambeau does not have yet; call grad() once for each "
+            "row of grad_outputs"
         )
     if not only_inputs:
         import warnings
 
         warnings.warn(
-            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
-            "other parts of the graph, please use torch.autograd.backward.",
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate "
+            "gradient for other parts of the graph, please use torch.autograd.backward.",
             FutureWarning,
             stacklevel=2,
         )

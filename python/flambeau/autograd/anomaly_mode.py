@@ -27,14 +27,14 @@ class set_detect_anomaly:
 
 
 class detect_anomaly:
-    """Context manager: backward passes inside stop at the first gradient that is NaN and name the operation."""
+    """Context manager: backward passes inside stop at the first gradient that is NaN, naming its node."""
 
     def __init__(self, check_nan=True):
         self.prev = _C.is_anomaly_enabled()
         self.check_nan = check_nan
         warnings.warn(
-            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for "
-            "debugging.",
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be "
+            "enabled for debugging.",
             stacklevel=2,
         )
 

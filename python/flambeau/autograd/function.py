@@ -25,8 +25,8 @@ class BackwardCFunction(_C._FunctionBase):
             return backward(self, *grads)
         if backward is not Function.backward:
             raise RuntimeError(
-                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only "
-                "implement one of them."
+                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should "
+                "only implement one of them."
             )
         return vjp(self, *grads)
 
@@ -62,24 +62,26 @@ def _binder(forward):
 class Function(_C._FunctionBase, metaclass=FunctionMeta):
     """An operation with a gradient of its own. Subclass it, and call ``YourFunction.apply(*args)``.
 
-    Either write ``forward(ctx, *args)``, or ``forward(*args)`` with ``setup_context(ctx, inputs, output)``; and
-    ``backward(ctx, *grad_outputs)``, which returns one gradient (or None) per argument. Tensors for the backward
-    pass go through ``ctx.save_for_backward``, anything else may become an attribute of ``ctx``. A backward pass
-    made of tensor operations can be differentiated again.
+    Either write ``forward(ctx, *args)``, or ``forward(*args)`` with ``setup_context(ctx, inputs, output)``;
+    and ``backward(ctx, *grad_outputs)``, which returns one gradient (or None) per argument. Tensors for the
+    backward pass go through ``ctx.save_for_backward``, anything else may become an attribute of ``ctx``. A
+    backward pass made of tensor operations can be differentiated again.
     """
 
     def __init__(self, *args, **kwargs):
         warnings.warn(
-            f"{self.__class__} should not be instantiated. Methods on autograd functions are all static, so you should "
-            "invoke them on the class itself. Instantiating an autograd function will raise an error in a future "
-            "version of PyTorch.",
+            f"{self.__class__} should not be instantiated. Methods on autograd functions are all static, so "
+            "you should "
+            "invoke them on the class itself. Instantiating an autograd function will raise an error in a "
+            "future version of PyTorch.",
             DeprecationWarning,
             stacklevel=2,
         )
 
     def __call__(self, *args, **kwargs):
         raise RuntimeError(
-            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd "
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style "
+            "autograd "
             "function with static forward method. (Example: https://pytorch.org/docs/stable/autograd.html#"
             "torch.autograd.Function)"
         )
@@ -98,8 +100,8 @@ class Function(_C._FunctionBase, metaclass=FunctionMeta):
     def backward(ctx, *grad_outputs):
         """Computes the gradients of the arguments from those of the results; override it."""
         raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
-            "backward mode AD."
+            "You must implement either the backward or vjp method for your custom autograd.Function to use "
+            "it with backward mode AD."
         )
 
     # Another name of `backward`.

@@ -13,12 +13,12 @@ def _tuple_of(value, what, function):
         if not isinstance(v, flambeau.Tensor):
             if is_tuple:
                 raise TypeError(
-                    f"The {what} given to {function} must be either a Tensor or a tuple of Tensors but the value at "
-                    f"index {i} has type {type(v)}."
+                    f"The {what} given to {function} must be either a Tensor or a tuple of Tensors but the "
+                    f"value at index {i} has type {type(v)}."
                 )
             raise TypeError(
-                f"The {what} given to {function} must be either a Tensor or a tuple of Tensors but the given {what} has type "
-                f"{type(v)}."
+                f"The {what} given to {function} must be either a Tensor or a tuple of Tensors but the given "
+                f"{what} has type {type(v)}."
             )
     return is_tuple, values
 
@@ -71,13 +71,13 @@ def _grads(outputs, inputs, seeds=None, create_graph=False):
     )
 
 
-def _require_grad(outputs, strict, what="Output {i} of the user-provided function"):
+def _require_grad(outputs, strict):
     if strict:
         for i, y in enumerate(outputs):
             if not y.requires_grad:
                 raise RuntimeError(
-                    what.format(i=i) + " does not require gradients. The outputs must be computed in a differentiable "
-                    "manner from the input when running in strict mode."
+                    f"Output {i} of the user-provided function does not require gradients. The outputs must "
+                    "be computed in a differentiable manner from the input when running in strict mode."
                 )
 
 
@@ -88,8 +88,8 @@ def _zeros_for(grads, refs, strict):
         if g is None:
             if strict:
                 raise RuntimeError(
-                    f"The output of the user-provided function is independent of input {i}. This is not allowed in "
-                    "strict mode."
+                    f"The output of the user-provided function is independent of input {i}. This is not "
+                    "allowed in strict mode."
                 )
             g = flambeau.zeros_like(ref)
         made.append(g)
@@ -99,8 +99,8 @@ def _zeros_for(grads, refs, strict):
 def vjp(func, inputs, v=None, create_graph=False, strict=False):
     """``(func(inputs), v^T J)``: the product of a vector with the Jacobian.
 
-    ``v`` has the shapes of the outputs; it may be left out for a single number. In strict mode outputs that do not
-    depend on the inputs are an error.
+    ``v`` has the shapes of the outputs; it may be left out for a single number. In strict mode outputs that
+    do not depend on the inputs are an error.
     """
     with flambeau.enable_grad():
         is_inputs_tuple, inputs = _tuple_of(inputs, "inputs", "vjp")
@@ -112,8 +112,8 @@ def vjp(func, inputs, v=None, create_graph=False, strict=False):
             _check_vector(v, outputs, is_outputs_tuple)
         elif len(outputs) != 1 or outputs[0].nelement() != 1:
             raise RuntimeError(
-                "The vector v can only be None if the user-provided function returns a single Tensor with a single "
-                "element."
+                "The vector v can only be None if the user-provided function returns a single Tensor with a "
+                "single element."
             )
         found = _zeros_for(_grads(outputs, inputs, v, create_graph), inputs, strict)
     return (
@@ -135,8 +135,8 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
             _check_vector(v, inputs, is_inputs_tuple)
         elif len(inputs) != 1 or inputs[0].nelement() != 1:
             raise RuntimeError(
-                "The vector v can only be None if the input to the user-provided function is a single Tensor with a "
-                "single element."
+                "The vector v can only be None if the input to the user-provided function is a single Tensor "
+                "with a single element."
             )
         else:
             v = (flambeau.ones_like(inputs[0]),)
@@ -160,8 +160,9 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
     """
     if strategy not in ("reverse-mode", "forward-mode"):
         raise AssertionError(
-            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs '
-            'than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".'
+            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has '
+            'more outputs than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use '
+            '"reverse-mode".'
         )
     with flambeau.enable_grad():
         is_inputs_tuple, inputs = _tuple_of(inputs, "inputs", "jacobian")
@@ -177,8 +178,8 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
                     if g is None:
                         if strict:
                             raise RuntimeError(
-                                f"Output {i} of the user-provided function is independent of input {k}. This is not "
-                                "allowed in strict mode."
+                                f"Output {i} of the user-provided function is independent of input {k}. This "
+                                "is not allowed in strict mode."
                             )
                         g = flambeau.zeros_like(x)
                     elif strict and create_graph and not g.requires_grad:
@@ -206,7 +207,9 @@ def _single_output(func, function):
         if is_tuple:
             raise RuntimeError(f"The function given to {function} should return a single Tensor")
         if values[0].nelement() != 1:
-            raise RuntimeError(f"The Tensor returned by the function given to {function} should contain a single element")
+            raise RuntimeError(
+                f"The Tensor returned by the function given to {function} should contain a single element"
+            )
         return values[0].squeeze()
 
     return checked
@@ -239,8 +242,8 @@ def _second_order(func, inputs, v, create_graph, function):
         _check_vector(v, inputs, is_inputs_tuple)
     elif len(inputs) != 1 or inputs[0].nelement() != 1:
         raise RuntimeError(
-            "The vector v can only be None if the input to the user-provided function is a single Tensor with a single "
-            "element."
+            "The vector v can only be None if the input to the user-provided function is a single Tensor "
+            "with a single element."
         )
     else:
         v = (flambeau.ones_like(inputs[0]),)
@@ -256,7 +259,8 @@ def _second_order(func, inputs, v, create_graph, function):
 
 
 def vhp(func, inputs, v=None, create_graph=False, strict=False):
-    """``(func(inputs), v^T H)``: the product of a vector with the Hessian. One pass cheaper than :func:`hvp`."""
+    """``(func(inputs), v^T H)``: the product of a vector with the Hessian. One pass less than
+    :func:`hvp`."""
     with flambeau.enable_grad():
         is_tuple, inputs, v, outputs = _second_order(func, inputs, v, create_graph, "vhp")
         _require_grad(outputs, strict)

@@ -30,7 +30,8 @@ def _check_inputs(inputs):
         found = True
         if x.dtype not in (flambeau.float64, flambeau.complex128):
             warnings.warn(
-                f"Input #{i} requires gradient and is not a double precision floating point or complex. This check "
+                f"Input #{i} requires gradient and is not a double precision floating point or complex. This "
+                "check "
                 "will likely fail if all the inputs are not of double precision floating point or complex. ",
                 stacklevel=4,
             )
@@ -48,7 +49,8 @@ def _check_inputs(inputs):
 
 
 def _parts(output):
-    """An output as real-valued functions of it: (name for messages, the function, the seed of its gradient)."""
+    """An output as real-valued functions of it: (name for messages, the function, the seed of its
+    gradient)."""
     if output.dtype.is_complex:
         return [
             ("While considering the real part of complex outputs only, ", flambeau.real, 1.0),
@@ -60,8 +62,8 @@ def _parts(output):
 def _numerical(call, x, eps):
     """For each differentiable output the Jacobian with respect to ``x``, one row per element of ``x``.
 
-    Complex outputs give two, for the real and the imaginary part; elements of a complex ``x`` give the derivative by
-    the real part plus i times that by the imaginary part.
+    Complex outputs give two, for the real and the imaginary part; elements of a complex ``x`` give the
+    derivative by the real part plus i times that by the imaginary part.
     """
     memory = x.data
     directions = (eps, eps * 1j) if x.dtype.is_complex else (eps,)
@@ -154,8 +156,10 @@ def _check(func, inputs, eps, atol, rtol, nondet_tol):
                     )
                 if a.numel() and float((a - b).abs().max()) > nondet_tol:
                     raise GradcheckError(
-                        "Backward is not reentrant, i.e., running backward with same input and grad_output multiple "
-                        "times gives different values, although analytical gradient matches numerical gradient."
+                        "Backward is not reentrant, i.e., running backward with same input and grad_output "
+                        "multiple "
+                        "times gives different values, although analytical gradient matches numerical "
+                        "gradient."
                         f"The tolerance for nondeterminism was {nondet_tol}."
                     )
             slot += 1
@@ -189,8 +193,8 @@ def gradcheck(
         raise_exception: with False a mismatch gives False instead of :class:`GradcheckError`.
         nondet_tol: by how much two backward passes may differ.
 
-    Forward mode and batched gradients are refused. ``fast_mode`` runs the full check; ``check_undefined_grad``,
-    ``check_grad_dtypes`` and ``masked`` change nothing: dtypes are always checked.
+    Forward mode and batched gradients are refused. ``fast_mode`` runs the full check;
+    ``check_undefined_grad``, ``check_grad_dtypes`` and ``masked`` change nothing: dtypes are always checked.
     """
     if check_forward_ad or check_batched_forward_grad:
         raise NotImplementedError("gradcheck: forward-mode differentiation is not there yet")

@@ -16,7 +16,9 @@ GradientEdge.__doc__ = "Where a tensor's gradient goes: one output of a node."
 def get_gradient_edge(tensor):
     """The edge that the gradient of ``tensor`` arrives at. Raises RuntimeError if it does not require one."""
     if not tensor.requires_grad:
-        raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients.")
+        raise RuntimeError(
+            "It is not possible to get the gradient edge for a Tensor that does not require gradients."
+        )
     node = tensor.grad_fn
     if node is None:
         # A leaf's accumulator: the next function of any view.

@@ -18,7 +18,8 @@ class Variable(metaclass=_VariableMeta):
     def __new__(cls, data=None, requires_grad=None, volatile=None):
         if volatile is not None:
             warnings.warn(
-                "volatile was removed and now has no effect. Use `with torch.no_grad():` instead.", stacklevel=2
+                "volatile was removed and now has no effect. Use `with torch.no_grad():` instead.",
+                stacklevel=2,
             )
         if data is None:
             data = _C.Tensor()

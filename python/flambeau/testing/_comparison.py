@@ -40,7 +40,8 @@ def _tolerances(dtypes, rtol, atol):
 
 
 class _Options:
-    def __init__(self, allow_subclasses, rtol, atol, equal_nan, check_device, check_dtype, check_layout, check_stride):
+    def __init__(self, allow_subclasses, rtol, atol, equal_nan, check_device, check_dtype, check_layout,
+    check_stride):
         if (rtol is None) != (atol is None):
             raise ValueError(
                 "Both 'rtol' and 'atol' must be either specified or omitted, but got no "
@@ -76,7 +77,8 @@ def _compare(actual, expected, options):
         return None
     if actual is None and expected is None:
         return None
-    if (actual is None or expected is None) and not isinstance(actual if expected is None else expected, Tensor):
+    if (actual is None or expected is None) and not isinstance(actual if expected is None else expected,
+    Tensor):
         raise _Mismatch(f"None mismatch: {actual} is not {expected}")
     if _is_number(actual) and _is_number(expected):
         return _compare_numbers(actual, expected, options)
@@ -134,8 +136,8 @@ def _compare_numbers(actual, expected, options):
     nan = cmath.isnan(actual) and cmath.isnan(expected)
     if nan and options.equal_nan:
         return
-    close = cmath.isfinite(actual) and cmath.isfinite(expected) and abs(actual - expected) <= atol + rtol * abs(expected)
-    if not close:
+    finite = cmath.isfinite(actual) and cmath.isfinite(expected)
+    if not finite or abs(actual - expected) > atol + rtol * abs(expected):
         raise _Mismatch(_number_text(actual, expected, rtol, atol))
 
 
@@ -170,7 +172,8 @@ def _compare_tensors(actual, expected, options):
             if rtol == 0 and atol == 0 and not options.equal_nan:
                 matches = actual == expected
             else:
-                matches = flambeau.isclose(actual, expected, rtol=rtol, atol=atol, equal_nan=options.equal_nan)
+                matches = flambeau.isclose(actual, expected, rtol=rtol, atol=atol,
+                equal_nan=options.equal_nan)
         elif rtol == 0 and atol == 0:
             matches = actual == expected
         else:
@@ -263,8 +266,8 @@ def assert_close(
 def assert_allclose(actual, expected, rtol=None, atol=None, equal_nan=True, msg=""):
     """The older comparison: no checks besides shape and values. Use :func:`assert_close`."""
     warnings.warn(
-        "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future release. Please use "
-        "`torch.testing.assert_close()` instead.",
+        "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future release. "
+        "Please use `torch.testing.assert_close()` instead.",
         FutureWarning,
         stacklevel=2,
     )

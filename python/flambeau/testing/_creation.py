@@ -36,8 +36,8 @@ def _bounds(dtype, low, high):
             raise ValueError(f"`low` and `high` cannot be NaN, but got {low=} and {high=}")
     if low == high and (dtype.is_floating_point or dtype.is_complex):
         warnings.warn(
-            "Passing `low==high` to `torch.testing.make_tensor` for floating or complex types is deprecated since 2.1 "
-            "and will be removed in 2.3. Use `torch.full(...)` instead.",
+            "Passing `low==high` to `torch.testing.make_tensor` for floating or complex types is deprecated "
+            "since 2.1 and will be removed in 2.3. Use `torch.full(...)` instead.",
             FutureWarning,
             stacklevel=3,
         )
@@ -46,8 +46,8 @@ def _bounds(dtype, low, high):
     smallest, largest = _limits(dtype)
     if low > largest or high < smallest:
         raise ValueError(
-            "The value interval specified by `low` and `high` does not overlap with what the dtype can hold: got "
-            f"{low=} and {high=} for {dtype}"
+            "The value interval specified by `low` and `high` does not overlap with what the dtype can hold: "
+            f"got {low=} and {high=} for {dtype}"
         )
     low, high = max(low, smallest), min(high, largest)
     if not (dtype.is_floating_point or dtype.is_complex):
@@ -82,8 +82,8 @@ def make_tensor(
     floating = dtype.is_floating_point or dtype.is_complex
     if noncontiguous and memory_format is not None:
         raise ValueError(
-            f"The parameters `noncontiguous` and `memory_format` are mutually exclusive, but got {noncontiguous=} and "
-            f"{memory_format=}"
+            "The parameters `noncontiguous` and `memory_format` are mutually exclusive, but got "
+            f"{noncontiguous=} and {memory_format=}"
         )
     if requires_grad and not floating:
         raise ValueError(
@@ -102,7 +102,8 @@ def make_tensor(
         made = flambeau.view_as_complex(parts).to(dtype)
     elif dtype.is_floating_point:
         narrow = dtype.itemsize == 1
-        made = flambeau.empty(drawn, dtype=flambeau.float32 if narrow else dtype, device=device).uniform_(low, high)
+        draw = flambeau.float32 if narrow else dtype
+        made = flambeau.empty(drawn, dtype=draw, device=device).uniform_(low, high)
         made = made.to(dtype) if narrow else made
     else:
         made = flambeau.randint(int(low), int(high), drawn, dtype=flambeau.int64, device=device).to(dtype)

@@ -10,14 +10,15 @@ __all__ = ["context_decorator"]
 def context_decorator(mode, func):
     """Wraps ``func`` so that it runs inside ``mode``.
 
-    Each call enters a fresh ``mode.clone()``. A generator function is inside only while it runs, not while it waits
-    for its caller.
+    Each call enters a fresh ``mode.clone()``. A generator function is inside only while it runs, not while
+    it waits for its caller.
     """
     if inspect.isclass(func):
         warnings.warn(
-            "Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
-            "functions or methods. To preserve the current behavior of class decoration, you can directly decorate "
-            "the `__init__` method and nothing else.",
+            "Decorating classes is deprecated and will be disabled in future versions. You should only "
+            "decorate "
+            "functions or methods. To preserve the current behavior of class decoration, you can directly "
+            "decorate the `__init__` method and nothing else.",
             FutureWarning,
             stacklevel=2,
         )
