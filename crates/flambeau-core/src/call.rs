@@ -244,7 +244,8 @@ pub fn check_inplace(t: &Tensor) -> Result<()> {
                              to incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of \
                              the custom Function.",
                             t.output_nr(),
-                            t.grad_fn().map_or("the function".into(), |n| n.name())
+                            t.grad_fn()
+                                .map_or("the function".into(), |n| n.name().trim_end_matches("Backward").to_string())
                         )));
                     }
                 }

@@ -527,7 +527,7 @@ struct Delayed(String);
 
 impl CustomBackward for Delayed {
     fn name(&self) -> String {
-        "DelayedErrorBackward".into()
+        "Error".into()
     }
 
     fn backward(&self, _: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>> {

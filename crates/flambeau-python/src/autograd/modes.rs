@@ -6,7 +6,6 @@
 use std::cell::Cell;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 use flambeau_core::autograd::{grad_enabled, inference_mode, set_grad_enabled, set_inference_mode};
 use pyo3::exceptions::PyTypeError;
@@ -23,7 +22,7 @@ struct PyMode {
     ob: PyObject,
     /// What entering sets: gradient mode, or inference mode.
     on: Cell<bool>,
-    inference: bool,
+    kind: Kind,
     /// What leaving restores.
     old_grad: Cell<bool>,
     old_inference: Cell<bool>,
@@ -38,13 +37,15 @@ enum Kind {
 }
 
 const KINDS: [Kind; 4] = [Kind::NoGrad, Kind::EnableGrad, Kind::SetGrad, Kind::Inference];
-static TYPES: [AtomicPtr<PyTypeObject>; 4] = [const { AtomicPtr::new(null_mut()) }; 4];
 
 impl PyMode {
     fn enter(&self) {
-        self.old_grad.set(grad_enabled());
-        self.old_inference.set(inference_mode());
-        if self.inference {
+        // `set_grad_enabled` took effect when it was made, and remembers what was before that.
+        if self.kind != Kind::SetGrad {
+            self.old_grad.set(grad_enabled());
+            self.old_inference.set(inference_mode());
+        }
+        if self.kind == Kind::Inference {
             set_inference_mode(self.on.get());
             set_grad_enabled(!self.on.get());
         } else {
@@ -54,7 +55,7 @@ impl PyMode {
 
     fn exit(&self) {
         set_grad_enabled(self.old_grad.get());
-        if self.inference {
+        if self.kind == Kind::Inference {
             set_inference_mode(self.old_inference.get());
         }
     }
@@ -64,7 +65,7 @@ impl PyMode {
 ///
 /// # Safety
 /// `ty` is the kind's type or a subclass; the GIL is held.
-unsafe fn make(py: Python<'_>, ty: *mut PyTypeObject, on: bool, inference: bool) -> PyResult<*mut PyObject> {
+unsafe fn make(py: Python<'_>, ty: *mut PyTypeObject, on: bool, kind: Kind) -> PyResult<*mut PyObject> {
     // SAFETY: zeroed memory of at least our layout, by the contract; the fields are written before anybody sees them.
     unsafe {
         let obj = ffi::PyType_GenericAlloc(ty, 0).cast::<PyMode>();
@@ -72,7 +73,7 @@ unsafe fn make(py: Python<'_>, ty: *mut PyTypeObject, on: bool, inference: bool)
             return Err(PyErr::fetch(py));
         }
         (&raw mut (*obj).on).write(Cell::new(on));
-        (&raw mut (*obj).inference).write(inference);
+        (&raw mut (*obj).kind).write(kind);
         (&raw mut (*obj).old_grad).write(Cell::new(grad_enabled()));
         (&raw mut (*obj).old_inference).write(Cell::new(inference_mode()));
         Ok(obj.cast())
@@ -108,7 +109,7 @@ unsafe fn new_plain(
     // SAFETY: CPython passes a type, a tuple and a dict or null, under the GIL.
     unsafe {
         guard(|py| {
-            let mode = make(py, ty, on, false)?;
+            let mode = make(py, ty, on, if on { Kind::EnableGrad } else { Kind::NoGrad })?;
             if ffi::PyTuple_Size(args) == 0 && kwargs.is_null() {
                 return Ok(mode);
             }
@@ -152,7 +153,7 @@ unsafe extern "C" fn new_set_grad(ty: *mut PyTypeObject, args: *mut PyObject, kw
                 )));
             };
             let on = on.is_true();
-            let obj = make(py, ty, on, false)?;
+            let obj = make(py, ty, on, Kind::SetGrad)?;
             set_grad_enabled(on);
             Ok(obj)
         })
@@ -167,11 +168,11 @@ unsafe extern "C" fn new_inference(ty: *mut PyTypeObject, args: *mut PyObject, k
             let args = Bound::from_borrowed_ptr(py, args).cast_into_unchecked::<PyTuple>();
             let kwargs = Bound::from_borrowed_ptr_or_opt(py, kwargs).map(|k| k.cast_into_unchecked::<PyDict>());
             match one_argument(&args, kwargs.as_ref(), "inference_mode", "mode")? {
-                None => make(py, ty, true, true),
+                None => make(py, ty, true, Kind::Inference),
                 Some(mode) => match mode.cast::<PyBool>() {
-                    Ok(on) => make(py, ty, on.is_true(), true),
+                    Ok(on) => make(py, ty, on.is_true(), Kind::Inference),
                     Err(_) => {
-                        let on = Bound::from_owned_ptr(py, make(py, ty, true, true)?);
+                        let on = Bound::from_owned_ptr(py, make(py, ty, true, Kind::Inference)?);
                         Ok(decorated(py, on, mode)?.into_ptr())
                     }
                 },
@@ -215,7 +216,7 @@ unsafe extern "C" fn clone(obj: *mut PyObject, _: *mut PyObject) -> *mut PyObjec
     unsafe {
         guard(|py| {
             let this = obj.cast::<PyMode>();
-            make(py, ffi::Py_TYPE(obj), (*this).on.get(), (*this).inference)
+            make(py, ffi::Py_TYPE(obj), (*this).on.get(), (*this).kind)
         })
     }
 }
@@ -231,7 +232,7 @@ unsafe extern "C" fn call(obj: *mut PyObject, args: *mut PyObject, kwargs: *mut 
             let Some(f) = one_argument(&args, kwargs.as_ref(), "__call__", "orig_func")? else {
                 return Err(PyTypeError::new_err("a decorator takes the function that it is put on"));
             };
-            if ffi::PyObject_TypeCheck(obj, TYPES[Kind::SetGrad as usize].load(Relaxed)) != 0 {
+            if (*obj.cast::<PyMode>()).kind == Kind::SetGrad {
                 // Making it set the mode already; only the function is meant.
                 set_grad_enabled((*obj.cast::<PyMode>()).old_grad.get());
             }
@@ -336,8 +337,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
         };
         // SAFETY: a valid spec; its tables live for the whole process.
         let ty = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&mut spec))? };
-        TYPES[kind as usize].store(ty.as_ptr().cast(), Relaxed);
-        std::mem::forget(ty.clone());
         let short = name.to_str().ok().and_then(|n| n.rsplit('.').next()).unwrap_or_default();
         m.add(short, ty)?;
     }
