@@ -225,7 +225,7 @@ pub fn check_inplace(t: &Tensor) -> Result<()> {
                              that returns multiple views. Such functions do not allow the output views to be modified \
                              inplace. You should replace the inplace operation by an out-of-place one.",
                             t.output_nr(),
-                            t.grad_fn().map_or("the function".into(), |n| n.name())
+                            t.grad_fn().map_or("the function".into(), |n| n.forward_name())
                         )));
                     }
                     Creation::NoGrad => {
@@ -244,8 +244,7 @@ pub fn check_inplace(t: &Tensor) -> Result<()> {
                              to incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of \
                              the custom Function.",
                             t.output_nr(),
-                            t.grad_fn()
-                                .map_or("the function".into(), |n| n.name().trim_end_matches("Backward").to_string())
+                            t.grad_fn().map_or("the function".into(), |n| n.forward_name())
                         )));
                     }
                 }

@@ -53,3 +53,21 @@ pub fn flag(obj: Option<&Bound<'_, PyAny>>, default: bool) -> PyResult<bool> {
         _ => Ok(default),
     }
 }
+
+/// A type's name in C++, as some of PyTorch's messages show it.
+pub fn cxx_name(d: DType) -> &'static str {
+    match d {
+        DType::U8 => "unsigned char",
+        DType::I8 => "signed char",
+        DType::I16 => "short int",
+        DType::I32 => "int",
+        DType::I64 => "long int",
+        DType::F16 => "c10::Half",
+        DType::BF16 => "c10::BFloat16",
+        DType::F32 => "float",
+        DType::F64 => "double",
+        DType::C64 => "c10::complex<float>",
+        DType::C128 => "c10::complex<double>",
+        d => d.name(),
+    }
+}

@@ -12,7 +12,7 @@ use pyo3::ffi::{self, PyGetSetDef, PyMethodDef};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PySlice, PyTuple};
 
-use crate::bridge::{optional_device, type_name};
+use crate::bridge::{cxx_name, optional_device, type_name};
 use crate::convert::memory::Buffer;
 use crate::errors::IntoPyResult;
 use crate::object::{Arg, expect, wrap};
@@ -367,8 +367,8 @@ fn set_<'py>(
             {
                 return Err(PyRuntimeError::new_err(format!(
                     "Could not set tensor of type {} to a tensor of type {}",
-                    o.dtype(),
-                    t.dtype()
+                    cxx_name(o.dtype()),
+                    cxx_name(t.dtype())
                 )));
             }
             let offset = named(1, "storage_offset")?.map_or(Ok(0), |v| v.extract::<i64>())?;

@@ -1,6 +1,16 @@
-"""Forward mode is not there yet; its names say so."""
+"""Forward mode is not there yet: no tensor is dual, and making one is refused."""
 
-__all__ = ["dual_level", "make_dual", "unpack_dual"]
+from collections import namedtuple
+
+__all__ = ["UnpackedDualTensor", "dual_level", "make_dual", "unpack_dual"]
+
+UnpackedDualTensor = namedtuple("UnpackedDualTensor", ("primal", "tangent"))
+UnpackedDualTensor.__doc__ = "What :func:`unpack_dual` returns; ``tangent`` is None for a tensor that is not dual."
+
+
+def unpack_dual(tensor, *, level=None):
+    """``(tensor, None)``: no tensor has a tangent."""
+    return UnpackedDualTensor(tensor, None)
 
 
 def _absent(*args, **kwargs):
@@ -10,4 +20,4 @@ def _absent(*args, **kwargs):
     )
 
 
-dual_level = make_dual = unpack_dual = _absent
+dual_level = make_dual = _absent

@@ -168,6 +168,12 @@ impl Node {
         }
     }
 
+    /// The operation's name as messages give it: `Mul` for `MulBackward0`.
+    pub fn forward_name(&self) -> String {
+        let name = self.name();
+        name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches("Backward").to_string()
+    }
+
     /// Where gradients go next, one place per input.
     pub fn next(&self) -> &[Option<Edge>] {
         &self.next

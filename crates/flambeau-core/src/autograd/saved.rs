@@ -74,9 +74,9 @@ impl Saved {
 #[cold]
 fn modified(t: &Tensor, saved: u32, output: Option<(&Arc<Node>, u32)>) -> Error {
     let origin = match output {
-        Some((node, nr)) => format!(", which is output {nr} of {},", node.name()),
+        Some((node, nr)) => format!(", which is output {nr} of {},", node.forward_name()),
         None => match t.grad_fn() {
-            Some(node) => format!(", which is output {} of {},", t.output_nr(), node.name()),
+            Some(node) => format!(", which is output {} of {},", t.output_nr(), node.forward_name()),
             None => String::new(),
         },
     };

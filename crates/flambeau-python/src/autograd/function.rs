@@ -151,7 +151,7 @@ fn zeros(meta: &OutMeta) -> Result<Tensor> {
 fn all_tensors(args: &Bound<'_, PyTuple>, what: &str) -> PyResult<()> {
     for (i, a) in args.iter().enumerate() {
         if unwrap(&a).is_none() {
-            return Err(PyTypeError::new_err(format!(
+            return Err(PyRuntimeError::new_err(format!(
                 "{what} can only accept variables, but argument {i} is of type {}",
                 type_name(&a)
             )));
@@ -250,12 +250,16 @@ impl PyFunction {
                  you need to access saved tensors after calling backward.",
             ));
         }
-        let Some(node) = node else {
-            return Ok(PyTuple::empty(py));
-        };
         let mut items = Vec::with_capacity(state.saved.len());
         for s in &state.saved {
-            items.push(if s.is_some() { Some(s.unpack(&node).py()?) } else { None });
+            items.push(match (s, &node) {
+                (Saved::Absent, _) => None,
+                (s, Some(node)) => Some(s.unpack(node).py()?),
+                // Only the context is left of the graph.
+                (Saved::Input { tensor, .. }, None) => Some(tensor.clone()),
+                (Saved::Output { alias, .. }, None) => Some(alias.detach()),
+                (Saved::Released, None) => None,
+            });
         }
         drop(state);
         let items = items.into_iter().map(|t| optional_tensor_out(py, t)).collect::<PyResult<Vec<_>>>()?;
@@ -431,7 +435,9 @@ fn make_node(
     let outs: Vec<&Tensor> = raw.iter().map(|t| t.as_ref().unwrap_or(&nothing)).collect();
     let ins: Vec<Option<&Tensor>> = inputs.iter().map(Option::as_ref).collect();
     let node = Node::custom(Box::new(holder), &ins, &outs);
-    let _ = function.as_super().get().link.set(Link::Weak(Arc::downgrade(&node)));
+    let base = function.as_super().get();
+    let _ = base.link.set(Link::Weak(Arc::downgrade(&node)));
+    let _ = base.edges.set(node.next().to_vec());
     function.get().state.lock().outputs = raw.iter().map(|t| t.as_ref().map(OutMeta::of)).collect();
     Ok(node)
 }

@@ -102,6 +102,22 @@ fn same_number(tensors: usize, grads: usize) -> PyResult<()> {
     Ok(())
 }
 
+/// What PyTorch says about gradients that keep the graph, and with it themselves, alive.
+fn warn_cycle(py: Python<'_>, create_graph: bool) -> PyResult<()> {
+    if !create_graph {
+        return Ok(());
+    }
+    PyErr::warn(
+        py,
+        &py.get_type::<pyo3::exceptions::PyUserWarning>(),
+        c"Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which \
+          can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use \
+          this function, make sure to reset the .grad fields of your parameters to None after use to break the cycle and \
+          avoid the leak.",
+        1,
+    )
+}
+
 /// `backward(gradient=None, retain_graph=None, create_graph=False, inputs=None)`
 fn backward<'py>(
     slf: &Bound<'py, PyAny>,
@@ -121,6 +137,7 @@ fn backward<'py>(
     let create = flag(given.get(2, "create_graph")?.as_ref(), false)?;
     let retain = flag(given.get(1, "retain_graph")?.as_ref(), create)?;
     let inputs = given.get(3, "inputs")?.map(|i| wanted(&i, "backward")).transpose()?;
+    warn_cycle(py, create)?;
     engine::backward(&[t], &grads, retain, create, inputs.as_deref()).py()?;
     Ok(py.None().into_bound(py))
 }
@@ -150,6 +167,7 @@ fn _backward(
     let grads = seeds(grad_tensors.or(grad_variables), roots.len())?;
     same_number(roots.len(), grads.len())?;
     let inputs = inputs.map(|i| wanted(i, "backward")).transpose()?;
+    warn_cycle(tensors.py(), create_graph)?;
     engine::backward(&roots, &grads, retain_graph.unwrap_or(create_graph), create_graph, inputs.as_deref()).py()
 }
 

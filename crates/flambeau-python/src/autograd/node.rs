@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock, Weak};
 
-use flambeau_core::autograd::Node;
+use flambeau_core::autograd::{Edge, Node};
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -25,6 +25,8 @@ pub(super) enum Link {
 #[pyclass(name = "Node", module = "flambeau.autograd.graph", frozen, subclass, weakref)]
 pub struct PyNode {
     pub(super) link: OnceLock<Link>,
+    /// Of a context, which may outlive its node.
+    pub(super) edges: OnceLock<Vec<Option<Edge>>>,
     metadata: PyOnceLock<Py<PyDict>>,
 }
 
@@ -35,7 +37,7 @@ thread_local! {
 
 impl PyNode {
     pub(super) fn empty() -> PyNode {
-        PyNode { link: OnceLock::new(), metadata: PyOnceLock::new() }
+        PyNode { link: OnceLock::new(), edges: OnceLock::new(), metadata: PyOnceLock::new() }
     }
 
     pub(super) fn node(&self) -> Option<Arc<Node>> {
@@ -136,16 +138,26 @@ impl PyNode {
     }
 
     /// The node's name, such as `MulBackward0`.
-    fn name(&self) -> PyResult<String> {
-        Ok(self.get("name")?.name())
+    fn name(slf: &Bound<'_, Self>) -> PyResult<String> {
+        match slf.get().node() {
+            Some(node) => Ok(node.name()),
+            None => Ok(slf.get_type().name()?.to_string()),
+        }
     }
 
     /// Pairs of the node that each gradient goes to and which of its inputs it is.
     #[getter]
     fn next_functions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let node = self.get("next_functions")?;
+        let node;
+        let edges = match self.edges.get() {
+            Some(edges) => edges.as_slice(),
+            None => {
+                node = self.get("next_functions")?;
+                node.next()
+            }
+        };
         let mut items = Vec::new();
-        for edge in node.next() {
+        for edge in edges {
             items.push(match edge {
                 Some(e) => (object(py, &e.node)?, e.nr),
                 None => (py.None().into_bound(py), 0),

@@ -46,7 +46,16 @@ fn on_device(t: &Tensor, dtype: DType, device: Device, copy: bool) -> PyResult<T
         flambeau_core::device::backend(device).py()?;
         return Err(pyo3::exceptions::PyNotImplementedError::new_err("Cannot copy out of meta tensor; no data!"));
     }
-    if !copy && dtype == t.dtype() { Ok(t.clone()) } else { t.cast_raw(dtype).py() }
+    if !copy && dtype == t.dtype() {
+        return Ok(t.clone());
+    }
+    // The order of the elements in memory is kept.
+    let strides = flambeau_core::op::dense_strides(t.sizes(), t.strides());
+    let out = Tensor::empty_strided(t.sizes(), &strides, dtype, device).py()?;
+    if !device.is_meta() {
+        flambeau_core::device::backend(device).py()?.copy(t.raw(), out.raw()).py()?;
+    }
+    Ok(out)
 }
 
 fn with_grad(t: Tensor, requires_grad: bool) -> PyResult<Tensor> {
@@ -159,6 +168,9 @@ fn asarray<'py>(
     } else if dlpack::offers(obj)? {
         wrap(py, dlpack::import(obj)?)?
     } else if let Ok(view) = Buffer::get(obj, ffi::PyBUF_SIMPLE) {
+        if view.readonly() {
+            warn_readonly_buffer(py)?;
+        }
         let d = dtype.unwrap_or(default_dtype_of_buffer(obj));
         wrap(py, over_buffer(view, d, -1, 0)?)?
     } else {
