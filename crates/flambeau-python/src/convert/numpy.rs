@@ -169,7 +169,7 @@ fn warn_readonly(py: Python<'_>) -> PyResult<()> {
 /// A tensor holding the number that a NumPy scalar is.
 pub fn from_scalar(obj: &Bound<'_, PyAny>) -> PyResult<Tensor> {
     dtype_of(obj)?;
-    let array = obj.call_method1("reshape", (PyTuple::empty(obj.py()),))?;
+    let array = obj.call_method0("__array__")?;
     from_array(&array.call_method0("copy")?, false)
 }
 
