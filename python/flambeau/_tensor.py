@@ -76,7 +76,9 @@ def _format(self, spec):
     # Only a single number of a plain tensor takes a format.
     if self.dim() == 0 and not self.is_meta and type(self) is Tensor:
         return self.item().__format__(spec)
-    return object.__format__(self, spec)
+    if spec:
+        raise TypeError(f"unsupported format string passed to {type(self).__name__}.__format__")
+    return str(self)
 
 
 def _dir(self):

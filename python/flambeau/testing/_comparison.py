@@ -172,8 +172,7 @@ def _compare_tensors(actual, expected, options):
             if rtol == 0 and atol == 0 and not options.equal_nan:
                 matches = actual == expected
             else:
-                matches = flambeau.isclose(actual, expected, rtol=rtol, atol=atol,
-                equal_nan=options.equal_nan)
+                matches = _close(actual, expected, rtol, atol, options.equal_nan)
         elif rtol == 0 and atol == 0:
             matches = actual == expected
         else:
