@@ -46,7 +46,7 @@ pub fn call(op: &'static OpDef, x: Inputs, p: Params) -> Result<Outs> {
         Kind::View(make) => {
             let base = x[0].ok_or_else(|| absent(op))?;
             let view_op = make(base, &p)?;
-            Ok(Outs::from_iter([view(&view_op, base)?]))
+            Ok(smallvec::smallvec![view(&view_op, base)?])
         }
         Kind::Composite(f) => f(x, &p),
     }
@@ -113,9 +113,12 @@ fn wants_record(op: &OpDef, x: Inputs) -> bool {
 
 /// Makes the node, saving exactly what the row declares.
 fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bool) -> Result<std::sync::Arc<Node>> {
-    let next: Edges = x.iter().map(|t| t.and_then(Tensor::gradient_edge)).collect();
+    let mut next = Edges::new();
+    for t in x {
+        next.push(t.and_then(Tensor::gradient_edge));
+    }
     let mut saved: SmallVec<[Saved; 2]> = SmallVec::new();
-    for (i, t) in x.iter().enumerate().take(16) {
+    for (i, t) in x.iter().enumerate().take(if op.saves.inputs == 0 { 0 } else { 16 }) {
         if op.saves.inputs >> i & 1 != 0 {
             let unused = op.saves.cross && i < 2 && next[1 - i].is_none();
             saved.push(match t {
@@ -128,7 +131,7 @@ fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bo
         }
     }
     // Slots of optional inputs past the end of the call.
-    for i in x.len()..16 {
+    for i in x.len()..(16 - op.saves.inputs.leading_zeros() as usize) {
         if op.saves.inputs >> i & 1 != 0 {
             saved.push(Saved::Absent);
         }
@@ -136,11 +139,17 @@ fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bo
     if !inplace {
         push_outputs(op, outs, &mut saved);
     }
-    let metas = outs.iter().map(OutMeta::of).collect();
+    let mut metas = SmallVec::new();
+    for y in outs {
+        metas.push(OutMeta::of(y));
+    }
     Ok(Node::new(Action::Op { op, params: p, saved: parking_lot::Mutex::new(saved) }, next, metas))
 }
 
 fn push_outputs(op: &OpDef, outs: &[Tensor], saved: &mut SmallVec<[Saved; 2]>) {
+    if op.saves.outputs == 0 {
+        return;
+    }
     for (i, t) in outs.iter().enumerate() {
         if op.saves.outputs >> i & 1 != 0 {
             saved.push(Saved::output(t, i as u32));
@@ -186,8 +195,8 @@ pub fn view(op: &ViewOp, x: &Tensor) -> Result<Tensor> {
     let differentiable = y.dtype().is_differentiable() && x.dtype().is_differentiable();
     match x.gradient_edge() {
         Some(edge) if recording && differentiable => {
-            let out = SmallVec::from_iter([OutMeta::of(&y)]);
-            let node = Node::new(Action::View { op: op.clone() }, SmallVec::from_iter([Some(edge)]), out);
+            let out = smallvec::smallvec![OutMeta::of(&y)];
+            let node = Node::new(Action::View { op: op.clone() }, smallvec::smallvec![Some(edge)], out);
             y.init_meta(AutogradMeta::recorded(node, 0, Some(Box::new(meta))));
             y.set_flag(flag::GRAD | flag::VIEW, true);
         }

@@ -32,7 +32,7 @@ pub enum Value {
 }
 
 /// The parameters of one call, in the order of the row's signature.
-pub type Params = SmallVec<[Value; 4]>;
+pub type Params = SmallVec<[Value; 2]>;
 /// Tensor arguments in order; an absent optional one is `None`, a list is spread with its length in the params.
 pub type Inputs<'a> = &'a [Option<&'a Tensor>];
 pub type Outs = SmallVec<[Tensor; 2]>;

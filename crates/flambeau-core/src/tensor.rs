@@ -3,8 +3,10 @@
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicPtr, AtomicU8, AtomicU32,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
 
 use crate::autograd::AutogradMeta;
 use crate::backend::Raw;
@@ -23,7 +25,8 @@ pub struct Tensor(pub(crate) Arc<Impl>);
 pub(crate) struct Impl {
     body: UnsafeCell<Body>,
     flags: AtomicU8,
-    meta: OnceLock<Box<AutogradMeta>>,
+    /// A leaked `Box`, freed with the tensor; null for tensors that autograd does not know.
+    meta: AtomicPtr<AutogradMeta>,
     /// The front end's object for this tensor, if one lives (not owned).
     pyobj: AtomicPtr<c_void>,
 }
@@ -39,6 +42,16 @@ pub(crate) struct Body {
     pub contiguous: bool,
     /// A version of its own, for what `.data` returns; otherwise the storage's.
     pub version: Option<Arc<AtomicU32>>,
+}
+
+impl Drop for Impl {
+    fn drop(&mut self) {
+        let meta = *self.meta.get_mut();
+        if !meta.is_null() {
+            // SAFETY: made by `Box::into_raw` in `install_meta`, and nobody else has the tensor.
+            drop(unsafe { Box::from_raw(meta) });
+        }
+    }
 }
 
 // SAFETY: `body` changes only in the `unsafe fn`s below, whose contract is exclusive use; the rest is `Sync`.
@@ -67,7 +80,7 @@ impl Tensor {
         Tensor(Arc::new(Impl {
             body: UnsafeCell::new(body),
             flags: AtomicU8::new(flags),
-            meta: OnceLock::new(),
+            meta: AtomicPtr::new(std::ptr::null_mut()),
             pyobj: AtomicPtr::new(std::ptr::null_mut()),
         }))
     }
@@ -407,15 +420,35 @@ impl Tensor {
 
     #[inline]
     pub(crate) fn meta_opt(&self) -> Option<&AutogradMeta> {
-        self.0.meta.get().map(|m| &**m)
+        // SAFETY: null, or a box that lives as long as the tensor and is only read through shared references.
+        unsafe { self.0.meta.load(Acquire).as_ref() }
     }
 
     pub(crate) fn meta(&self) -> &AutogradMeta {
-        self.0.meta.get_or_init(Box::default)
+        match self.meta_opt() {
+            Some(m) => m,
+            None => self.install_meta(AutogradMeta::default()),
+        }
+    }
+
+    /// Another thread may have been first: then its state stays.
+    fn install_meta(&self, meta: AutogradMeta) -> &AutogradMeta {
+        let new = Box::into_raw(Box::new(meta));
+        match self.0.meta.compare_exchange(std::ptr::null_mut(), new, AcqRel, Acquire) {
+            // SAFETY: just stored, freed only with the tensor.
+            Ok(_) => unsafe { &*new },
+            Err(first) => {
+                // SAFETY: `new` was not stored; `first` lives as long as the tensor.
+                unsafe {
+                    drop(Box::from_raw(new));
+                    &*first
+                }
+            }
+        }
     }
 
     pub(crate) fn init_meta(&self, meta: AutogradMeta) {
-        let _ = self.0.meta.set(Box::new(meta));
+        self.install_meta(meta);
     }
 
     /// The front end's object (not owned), or null.

@@ -12,7 +12,7 @@ use crate::reduce::sum;
 use crate::view::{expand, mt, reshape, transpose, unsqueeze};
 
 fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
+    Ok(smallvec::smallvec![t])
 }
 
 fn check_p(p: f64) -> Result<()> {
@@ -87,7 +87,7 @@ fn attention_meaning(x: Inputs, p: &Params) -> Result<Outs> {
     }
     let lse = call1(&crate::reduce::logsumexp::OP, &[Some(&s)], params![[-1i64], false])?;
     let y = matmul(&crate::softmax::softmax(&s, -1)?, v)?;
-    Ok(Outs::from_iter([y, crate::copy::to_dtype(&lse, q.dtype().accumulate())?]))
+    Ok(smallvec::smallvec![y, crate::copy::to_dtype(&lse, q.dtype().accumulate())?])
 }
 
 /// g, q, k, v, mask, out, lse to the gradients of q, k, v (and of the mask, which is the gradient of the scores).
@@ -106,7 +106,7 @@ fn attention_backward_meaning(x: Inputs, p: &Params) -> Result<Outs> {
     let gs = mul(&w, &sub(&gw, &sum(&mul(&gw, &w)?, &[-1], true)?)?)?;
     let gq = mul_scalar(&matmul(&gs, k)?, p.float(0))?;
     let gk = mul_scalar(&matmul(&mt(&gs)?, q)?, p.float(0))?;
-    Ok(Outs::from_iter([gq, gk, gv]))
+    Ok(smallvec::smallvec![gq, gk, gv])
 }
 
 const QKVM: Saves = Saves { inputs: 15, outputs: 3, cross: false };
@@ -142,7 +142,7 @@ rows! { ROWS_ALL:
                 let (w, i) = (arg(x, 0)?, arg(x, 1)?);
                 let mut sizes = Dims::from_slice(i.sizes());
                 sizes.push(w.sizes()[1]);
-                Ok(Metas::from_iter([Meta::new(&sizes, w.dtype(), w.device())]))
+                Ok(smallvec::smallvec![Meta::new(&sizes, w.dtype(), w.device())])
             },
             run: |b, x, o, _| {
                 let (w, i) = (arg(x, 0)?, arg(x, 1)?);
@@ -201,7 +201,7 @@ rows! { ROWS_ALL:
             infer: |x, _| {
                 let (q, v) = (arg(x, 0)?, arg(x, 2)?);
                 let s = q.sizes();
-                Ok(Metas::from_iter([Meta::new(&[s[0], s[1], v.sizes()[2]], q.dtype(), q.device()), Meta::new(&s[..2], q.dtype().accumulate(), q.device())]))
+                Ok(smallvec::smallvec![Meta::new(&[s[0], s[1], v.sizes()[2]], q.dtype(), q.device()), Meta::new(&s[..2], q.dtype().accumulate(), q.device())])
             },
             run: |b, x, o, p| b.attention(arg(x, 0)?.raw(), arg(x, 1)?.raw(), arg(x, 2)?.raw(), opt(x, 3).map(|m| m.raw()),
                 o[0].raw(), o[1].raw(), &Attention { scale: p.float(0), causal: p.bool(1) }),

@@ -13,6 +13,9 @@ use crate::unary::{self, log, neg, pow_number};
 /// Runs a kernel whose operands have the output's dtype (or, for a `bool` output, their common one).
 fn run(b: &dyn Backend, op: BinaryOp, x: Inputs, o: &[Tensor], p: &[f64]) -> Result<()> {
     let (a, c, out) = (arg(x, 0)?, arg(x, 1)?, &o[0]);
+    if a.dtype() == c.dtype() && a.sizes() == out.sizes() && c.sizes() == out.sizes() && (a.dtype() == out.dtype() || out.dtype() == DType::Bool) {
+        return b.binary(op, p, a.raw(), c.raw(), out.raw());
+    }
     let compute = if out.dtype() == DType::Bool { result_type_of(a, c)? } else { out.dtype() };
     let (a, c) = (Operand::new(a, compute, out.sizes())?, Operand::new(c, compute, out.sizes())?);
     b.binary(op, p, a.raw(out.sizes()), c.raw(out.sizes()), out.raw())
@@ -30,10 +33,11 @@ pub(crate) fn run_as(b: &dyn Backend, op: BinaryOp, x: Inputs, o: &[Tensor], p: 
 mod infer {
     use super::*;
 
+    #[inline]
     fn with(x: Inputs, f: impl Fn(DType) -> Result<DType>) -> Result<Metas> {
         let (a, b) = (arg(x, 0)?, arg(x, 1)?);
         let dtype = f(result_type_of(a, b)?)?;
-        Ok(Metas::from_iter([broadcast_meta(&[a, b], dtype)?]))
+        Ok(smallvec::smallvec![broadcast_meta(&[a, b], dtype)?])
     }
 
     pub fn same(x: Inputs, _: &Params) -> Result<Metas> {

@@ -10,7 +10,7 @@ use crate::operand::*;
 use crate::view::{squeeze, unsqueeze};
 
 fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
+    Ok(smallvec::smallvec![t])
 }
 
 fn triple(v: &[i64], nd: usize, fill: i64) -> [i64; 3] {
@@ -100,7 +100,7 @@ rows! { ROWS_ALL:
                 let (t, w) = (arg(x, 0)?, arg(x, 1)?);
                 let mut sizes = Dims::from_slice(&[t.sizes()[0], w.sizes()[0]]);
                 sizes.extend_from_slice(p.ints(4));
-                Ok(Metas::from_iter([Meta::new(&sizes, t.dtype(), t.device())]))
+                Ok(smallvec::smallvec![Meta::new(&sizes, t.dtype(), t.device())])
             },
             run: |b, x, o, p| {
                 let (t, w) = (arg(x, 0)?, arg(x, 1)?);
@@ -124,7 +124,7 @@ rows! { ROWS_ALL:
                 let (g, w) = (arg(x, 0)?, arg(x, 1)?);
                 let mut sizes = Dims::from_slice(&[g.sizes()[0], w.sizes()[1] * p.int(3)]);
                 sizes.extend_from_slice(p.ints(4));
-                Ok(Metas::from_iter([Meta::new(&sizes, g.dtype(), g.device())]))
+                Ok(smallvec::smallvec![Meta::new(&sizes, g.dtype(), g.device())])
             },
             run: |b, x, o, p| {
                 let (g, w) = (arg(x, 0)?, arg(x, 1)?);
@@ -148,7 +148,7 @@ rows! { ROWS_ALL:
                 let (g, t) = (arg(x, 0)?, arg(x, 1)?);
                 let mut sizes = Dims::from_slice(&[g.sizes()[1], t.sizes()[1] / p.int(3).max(1)]);
                 sizes.extend_from_slice(p.ints(4));
-                Ok(Metas::from_iter([Meta::new(&sizes, g.dtype(), g.device())]))
+                Ok(smallvec::smallvec![Meta::new(&sizes, g.dtype(), g.device())])
             },
             run: |b, x, o, p| {
                 let (g, t) = (arg(x, 0)?, arg(x, 1)?);

@@ -37,7 +37,7 @@ fn copied(x: Inputs, dtype: DType, wanted: Option<i64>) -> Result<Metas> {
     let x = arg(x, 0)?;
     let mut m = Meta::new(x.sizes(), dtype, x.device());
     m.strides = format_strides(x, wanted)?;
-    Ok(Metas::from_iter([m]))
+    Ok(smallvec::smallvec![m])
 }
 
 fn pass(c: &flambeau_core::autograd::Vjp) -> Result<flambeau_core::op::Grads> {
@@ -80,7 +80,7 @@ rows! { ROWS_ALL:
                 _ => x.is_contiguous(),
             };
             let y = if fits { x.clone() } else { call1(&clone::OP, &[Some(x)], params![f])? };
-            Ok(Outs::from_iter([y]))
+            Ok(smallvec::smallvec![y])
         }),
         ..BASE
     };
@@ -94,7 +94,7 @@ rows! { ROWS_ALL:
                 check!(layout::is_expandable(s.sizes(), t.sizes()), Runtime,
                     "The size of tensor a ({}) must match the size of tensor b ({}) at non-singleton dimension {}",
                     mismatch(t.sizes(), s.sizes()).0, mismatch(t.sizes(), s.sizes()).1, mismatch(t.sizes(), s.sizes()).2);
-                Ok(Metas::from_iter([Meta::new(t.sizes(), t.dtype(), t.device())]))
+                Ok(smallvec::smallvec![Meta::new(t.sizes(), t.dtype(), t.device())])
             },
             run: |b, x, o, _| {
                 let (s, out) = (arg(x, 1)?, &o[0]);
@@ -114,7 +114,7 @@ rows! { ROWS_ALL:
         kind: Kind::Composite(|x, _| {
             let (t, v) = (arg(x, 0)?, arg(x, 1)?);
             check!(v.ndim() == 0, Runtime, "fill_ only supports 0-dimension value tensor but got tensor with {} dimensions.", v.ndim());
-            Ok(Outs::from_iter([call1(&copy::OP, &[Some(t), Some(v)], Params::new())?]))
+            Ok(smallvec::smallvec![call1(&copy::OP, &[Some(t), Some(v)], Params::new())?])
         }),
         ..BASE
     };
@@ -134,21 +134,21 @@ rows! { ROWS_ALL:
     conj = OpDef {
         sig: "conj(Tensor input) -> Tensor",
         doc: "The complex conjugate of each element; a real tensor is returned as it is.",
-        kind: Kind::Composite(|x, _| Ok(Outs::from_iter([conj(arg(x, 0)?)?]))),
+        kind: Kind::Composite(|x, _| Ok(smallvec::smallvec![conj(arg(x, 0)?)?])),
         ..BASE
     };
     resolve_conj = OpDef {
         sig: "resolve_conj(Tensor input) -> Tensor",
         doc: "The tensor itself: conjugates are never lazy here.",
         aliases: &["resolve_neg"],
-        kind: Kind::Composite(|x, _| Ok(Outs::from_iter([arg(x, 0)?.clone()]))),
+        kind: Kind::Composite(|x, _| Ok(smallvec::smallvec![arg(x, 0)?.clone()])),
         ..BASE
     };
     real = OpDef {
         sig: "real(Tensor input) -> Tensor",
         doc: "The real parts, as a view; a real tensor itself.",
         surfaces: F,
-        kind: Kind::Composite(|x, _| Ok(Outs::from_iter([real(arg(x, 0)?)?]))),
+        kind: Kind::Composite(|x, _| Ok(smallvec::smallvec![real(arg(x, 0)?)?])),
         ..BASE
     };
     imag = OpDef {
@@ -158,7 +158,7 @@ rows! { ROWS_ALL:
         kind: Kind::Composite(|x, _| {
             let x = arg(x, 0)?;
             check!(x.dtype().is_complex(), Runtime, "imag is not implemented for tensors with non-complex dtypes.");
-            Ok(Outs::from_iter([flambeau_core::call::view(&ViewOp::Part(1), x)?]))
+            Ok(smallvec::smallvec![flambeau_core::call::view(&ViewOp::Part(1), x)?])
         }),
         ..BASE
     };

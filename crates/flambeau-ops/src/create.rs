@@ -9,7 +9,7 @@ use crate::copy::{format, format_strides};
 use crate::operand::*;
 
 fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
+    Ok(smallvec::smallvec![t])
 }
 
 const fn factory(sig: &'static str, doc: &'static str, f: flambeau_core::op::Compose) -> OpDef {

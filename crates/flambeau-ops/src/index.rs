@@ -11,7 +11,7 @@ use crate::operand::*;
 use crate::view::{expand, reshape};
 
 fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
+    Ok(smallvec::smallvec![t])
 }
 
 const INDEX: Saves = Saves { inputs: 2, outputs: 0, cross: false };
@@ -87,7 +87,7 @@ fn lifted<'a>(t: &'a Tensor) -> flambeau_core::backend::Raw<'a> {
 
 fn like_first(x: Inputs, _: &Params) -> Result<Metas> {
     let x = arg(x, 0)?;
-    Ok(Metas::from_iter([Meta::like(x)]))
+    Ok(smallvec::smallvec![Meta::like(x)])
 }
 
 fn scatter_run(b: &dyn Backend, x: Inputs, o: &[Tensor], dim: i64, reduce: ScatterReduce) -> Result<()> {
@@ -158,7 +158,7 @@ rows! { ROWS_ALL:
             infer: |x, p| {
                 let (t, index) = (arg(x, 0)?, arg(x, 1)?);
                 check_gather("gather", t, index, p.int(0), None)?;
-                Ok(Metas::from_iter([Meta::new(index.sizes(), t.dtype(), t.device())]))
+                Ok(smallvec::smallvec![Meta::new(index.sizes(), t.dtype(), t.device())])
             },
             run: |b, x, o, p| {
                 let (t, index) = (arg(x, 0)?, arg(x, 1)?);
@@ -238,7 +238,7 @@ rows! { ROWS_ALL:
                 let d = wrap_dim(p.int(0), t.ndim())?;
                 let mut sizes = Dims::from_slice(t.sizes());
                 if let Some(s) = sizes.get_mut(d) { *s = index.numel() }
-                Ok(Metas::from_iter([Meta::new(&sizes, t.dtype(), t.device())]))
+                Ok(smallvec::smallvec![Meta::new(&sizes, t.dtype(), t.device())])
             },
             run: |b, x, o, p| {
                 let (t, index) = (arg(x, 0)?, arg(x, 1)?);
@@ -328,7 +328,7 @@ rows! { ROWS_ALL:
                 let x = arg(x, 0)?;
                 check!(!x.device().is_meta(), NotImplemented, "nonzero: the output's shape depends on data, which a meta tensor has not");
                 let n = flambeau_core::device::backend(x.device())?.count_nonzero(x.raw())? as i64;
-                Ok(Metas::from_iter([Meta::new(&[n, x.ndim() as i64], DType::I64, x.device())]))
+                Ok(smallvec::smallvec![Meta::new(&[n, x.ndim() as i64], DType::I64, x.device())])
             },
             run: |b, x, o, _| b.nonzero(arg(x, 0)?.raw(), o[0].raw()),
         },
@@ -415,7 +415,7 @@ rows! { ROWS_ALL:
                 for v in t.to_vec::<i64>()? { low = low.min(v); high = high.max(v); }
                 check!(low >= 0, Runtime, "bincount only supports 1-d non-negative integral inputs.");
                 let d = w.map_or(DType::I64, |w| if w.dtype() == DType::F32 { DType::F32 } else { DType::F64 });
-                Ok(Metas::from_iter([Meta::new(&[(high + 1).max(p.int(0))], d, t.device())]))
+                Ok(smallvec::smallvec![Meta::new(&[(high + 1).max(p.int(0))], d, t.device())])
             },
             run: |b, x, o, _| {
                 let w = match opt(x, 1) { Some(w) => Some(w.packed(o[0].dtype())?), None => None };

@@ -173,7 +173,7 @@ rows! { ROWS_ALL:
                 let (t, n) = (arg(x, 0)?, p.int(0) as usize);
                 let mut sizes = Dims::from_slice(arg(x, 1)?.sizes());
                 sizes.extend_from_slice(&t.sizes()[n..]);
-                Ok(Metas::from_iter([Meta::new(&sizes, t.dtype(), t.device())]))
+                Ok(smallvec::smallvec![Meta::new(&sizes, t.dtype(), t.device())])
             },
             run: |b, x, o, p| b.index(arg(x, 0)?.raw(), &raws(x, p.int(0) as usize)?, &axes(p), o[0].raw()),
         },
@@ -196,7 +196,7 @@ rows! { ROWS_ALL:
         doc: "A copy with values at broadcast indices of the leading dimensions.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, _| { let t = arg(x, 0)?; Ok(Metas::from_iter([Meta::new(t.sizes(), t.dtype(), t.device())])) },
+            infer: |x, _| { let t = arg(x, 0)?; Ok(smallvec::smallvec![Meta::new(t.sizes(), t.dtype(), t.device())]) },
             run: |b, x, o, p| {
                 let (t, n) = (arg(x, 0)?, p.int(0) as usize);
                 b.copy(t.raw(), o[0].raw())?;

@@ -12,7 +12,7 @@ use crate::unary::{abs, exp, log, log1p, neg};
 use crate::view::reshape;
 
 fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
+    Ok(smallvec::smallvec![t])
 }
 
 /// `mean`, `sum` or `none`; the deprecated flags override it as in PyTorch.
@@ -219,7 +219,7 @@ rows! { ROWS_ALL:
         doc: "Minus the (weighted) log-probability of each target.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, _| { let (lp, t) = (arg(x, 0)?, arg(x, 1)?); Ok(Metas::from_iter([Meta::new(t.sizes(), lp.dtype(), lp.device())])) },
+            infer: |x, _| { let (lp, t) = (arg(x, 0)?, arg(x, 1)?); Ok(smallvec::smallvec![Meta::new(t.sizes(), lp.dtype(), lp.device())]) },
             run: |b, x, o, p| {
                 let w = opt(x, 2).map(|w| w.packed(o[0].dtype())).transpose()?;
                 b.nll(arg(x, 0)?.raw(), arg(x, 1)?.raw(), w.as_ref().map(|w| w.raw()), p.int(0), o[0].raw())
@@ -242,7 +242,7 @@ rows! { ROWS_ALL:
         doc: "The gradient at each target's log-probability, zeros elsewhere.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, p| { let g = arg(x, 0)?; Ok(Metas::from_iter([Meta::new(p.ints(1), g.dtype(), g.device())])) },
+            infer: |x, p| { let g = arg(x, 0)?; Ok(smallvec::smallvec![Meta::new(p.ints(1), g.dtype(), g.device())]) },
             run: |b, x, o, p| {
                 let w = opt(x, 2).map(|w| w.packed(o[0].dtype())).transpose()?;
                 b.nll_backward(arg(x, 0)?.raw(), arg(x, 1)?.raw(), w.as_ref().map(|w| w.raw()), p.int(0), o[0].raw())

@@ -11,7 +11,7 @@ use crate::operand::*;
 use crate::view::{expand, mt, reshape, squeeze, unsqueeze};
 
 fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
+    Ok(smallvec::smallvec![t])
 }
 
 /// PyTorch's lower-case C++ names, as its dtype mismatch message prints them.
@@ -104,7 +104,7 @@ rows! { ROWS_ALL:
                 check!(a.sizes()[1] == b.sizes()[0], Runtime,
                     "mat1 and mat2 shapes cannot be multiplied ({}x{} and {}x{})", a.sizes()[0], a.sizes()[1], b.sizes()[0], b.sizes()[1]);
                 same_dtype(a, b)?;
-                Ok(Metas::from_iter([Meta::new(&[a.sizes()[0], b.sizes()[1]], a.dtype(), a.device())]))
+                Ok(smallvec::smallvec![Meta::new(&[a.sizes()[0], b.sizes()[1]], a.dtype(), a.device())])
             },
             run: |b, x, o, _| product(b, 1.0, arg(x, 0)?, arg(x, 1)?, 0.0, &o[0]),
         },
@@ -125,7 +125,7 @@ rows! { ROWS_ALL:
                     "Expected size for first two dimensions of batch2 tensor to be: [{}, {}] but got: [{}, {}].",
                     a.sizes()[0], a.sizes()[2], b.sizes()[0], b.sizes()[1]);
                 same_dtype(a, b)?;
-                Ok(Metas::from_iter([Meta::new(&[a.sizes()[0], a.sizes()[1], b.sizes()[2]], a.dtype(), a.device())]))
+                Ok(smallvec::smallvec![Meta::new(&[a.sizes()[0], a.sizes()[1], b.sizes()[2]], a.dtype(), a.device())])
             },
             run: |b, x, o, _| product(b, 1.0, arg(x, 0)?, arg(x, 1)?, 0.0, &o[0]),
         },
@@ -286,7 +286,7 @@ rows! { ROWS_ALL:
                 let mut m = Meta::new(t.sizes(), t.dtype(), t.device());
                 let last = m.sizes.len() - 1;
                 m.sizes[last] = n;
-                Ok(Metas::from_iter([m]))
+                Ok(smallvec::smallvec![m])
             },
             run: |b, x, o, _| {
                 let (t, w, out) = (arg(x, 0)?, arg(x, 1)?, &o[0]);

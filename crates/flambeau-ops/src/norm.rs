@@ -12,7 +12,7 @@ use crate::unary::rsqrt;
 use crate::view::reshape;
 
 fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
+    Ok(smallvec::smallvec![t])
 }
 
 /// Statistics of half-precision rows are kept in single precision.
@@ -56,7 +56,7 @@ fn layer_meaning(x: Inputs, p: &Params) -> Result<Outs> {
     let y = mul(&sub(&t2, &mu)?, &rstd)?;
     let y = crate::copy::to_dtype(&affine(y, w, b)?, t.dtype())?;
     let (m, _) = rows(t, shape);
-    Ok(Outs::from_iter([y, reshape(&mu, &[m])?, reshape(&rstd, &[m])?]))
+    Ok(smallvec::smallvec![y, reshape(&mu, &[m])?, reshape(&rstd, &[m])?])
 }
 
 /// Inputs g, x, mean, rstd, weight to the gradients of x, weight and bias.
@@ -78,7 +78,7 @@ fn layer_backward_meaning(x: Inputs, p: &Params) -> Result<Outs> {
     let gx = reshape(&mul(&inner, &rstd)?, t.sizes())?;
     let (dw, db) = (sum(&mul(&g2, &xhat)?, &[0], false)?, sum(&g2, &[0], false)?);
     let back = |t2: Tensor| crate::copy::to_dtype(&t2, t.dtype());
-    Ok(Outs::from_iter([back(gx)?, back(reshape(&dw, shape)?)?, back(reshape(&db, shape)?)?]))
+    Ok(smallvec::smallvec![back(gx)?, back(reshape(&dw, shape)?)?, back(reshape(&db, shape)?)?])
 }
 
 fn layer_vjp(c: &Vjp) -> Result<Grads> {
@@ -127,7 +127,7 @@ fn batch_meaning(x: Inputs, p: &Params) -> Result<Outs> {
     let pc = |v: Option<&Tensor>| v.map(|v| per_channel(&wide(v)?, t)).transpose();
     let (w, b) = (pc(w)?, pc(b)?);
     let y = crate::copy::to_dtype(&affine(y, w.as_ref(), b.as_ref())?, t.dtype())?;
-    Ok(Outs::from_iter([y, mu, invstd]))
+    Ok(smallvec::smallvec![y, mu, invstd])
 }
 
 fn batch_backward_meaning(x: Inputs, p: &Params) -> Result<Outs> {
@@ -155,7 +155,7 @@ fn batch_backward_meaning(x: Inputs, p: &Params) -> Result<Outs> {
     let gx = crate::copy::to_dtype(&mul(&inner, &inv)?, t.dtype())?;
     let d = w.map_or(stat(t.dtype()), Tensor::dtype);
     let (dw, db) = (sum(&mul(&g2, &xhat)?, &dims, false)?, sum(&g2, &dims, false)?);
-    Ok(Outs::from_iter([gx, crate::copy::to_dtype(&dw, d)?, crate::copy::to_dtype(&db, d)?]))
+    Ok(smallvec::smallvec![gx, crate::copy::to_dtype(&dw, d)?, crate::copy::to_dtype(&db, d)?])
 }
 
 fn batch_vjp(c: &Vjp) -> Result<Grads> {
@@ -190,7 +190,7 @@ rows! { ROWS_ALL:
                 let x = arg(x, 0)?;
                 let (m, _) = rows(x, p.ints(0));
                 let s = Meta::new(&[m], stat(x.dtype()), x.device());
-                Ok(Metas::from_iter([Meta::new(x.sizes(), x.dtype(), x.device()), s.clone(), s]))
+                Ok(smallvec::smallvec![Meta::new(x.sizes(), x.dtype(), x.device()), s.clone(), s])
             },
             run: |b, x, o, p| {
                 let (t, w, bias) = (flat(arg(x, 0)?)?, opt(x, 1), opt(x, 2));
@@ -224,7 +224,7 @@ rows! { ROWS_ALL:
             infer: |x, p| {
                 let t = arg(x, 1)?;
                 let v = Meta::new(p.ints(0), t.dtype(), t.device());
-                Ok(Metas::from_iter([Meta::new(t.sizes(), t.dtype(), t.device()), v.clone(), v]))
+                Ok(smallvec::smallvec![Meta::new(t.sizes(), t.dtype(), t.device()), v.clone(), v])
             },
             run: |b, x, o, p| {
                 let (g, t, w) = (flat(arg(x, 0)?)?, flat(arg(x, 1)?)?, opt(x, 4));
@@ -294,7 +294,7 @@ rows! { ROWS_ALL:
             infer: |x, _| {
                 let x = arg(x, 0)?;
                 let s = Meta::new(&[channels(x)[1]], stat(x.dtype()), x.device());
-                Ok(Metas::from_iter([Meta::new(x.sizes(), x.dtype(), x.device()), s.clone(), s]))
+                Ok(smallvec::smallvec![Meta::new(x.sizes(), x.dtype(), x.device()), s.clone(), s])
             },
             run: |b, x, o, p| {
                 let (t, w, bias) = (flat(arg(x, 0)?)?, opt(x, 1), opt(x, 2));
@@ -336,7 +336,7 @@ rows! { ROWS_ALL:
             infer: |x, _| {
                 let (t, w) = (arg(x, 1)?, opt(x, 4));
                 let v = Meta::new(&[channels(t)[1]], w.map_or(stat(t.dtype()), Tensor::dtype), t.device());
-                Ok(Metas::from_iter([Meta::new(t.sizes(), t.dtype(), t.device()), v.clone(), v]))
+                Ok(smallvec::smallvec![Meta::new(t.sizes(), t.dtype(), t.device()), v.clone(), v])
             },
             run: |b, x, o, p| {
                 let (g, t) = (flat(arg(x, 0)?)?, flat(arg(x, 1)?)?);

@@ -86,6 +86,10 @@ pub fn result_type_of(a: &Tensor, b: &Tensor) -> Result<DType> {
     if a.dtype() == b.dtype() && !a.is_wrapped() && !b.is_wrapped() {
         return Ok(a.dtype());
     }
+    // A number of no higher category leaves a tensor with dimensions alone.
+    if b.is_wrapped() && a.ndim() > 0 && b.dtype().category() <= a.dtype().category() {
+        return Ok(a.dtype());
+    }
     result_type(&[a, b])
 }
 
@@ -130,6 +134,9 @@ pub fn common_device(tensors: &[&Tensor]) -> Device {
 /// Shape, memory order and device of an elementwise result.
 pub fn broadcast_meta(tensors: &[&Tensor], dtype: DType) -> Result<Meta> {
     let first = tensors[0];
+    if first.is_contiguous() && tensors[1..].iter().all(|t| t.ndim() == 0 || t.is_contiguous() && t.sizes() == first.sizes()) && (first.ndim() > 0 || !first.device().is_cpu() || tensors.len() == 1) {
+        return Ok(Meta { sizes: Dims::from_slice(first.sizes()), strides: None, dtype, device: first.device() });
+    }
     let mut sizes = Dims::from_slice(first.sizes());
     let mut plain = first.is_contiguous();
     for t in &tensors[1..] {

@@ -11,7 +11,7 @@ use crate::view::{squeeze, unsqueeze};
 const INDICES: Saves = Saves { inputs: 0, outputs: 2, cross: false };
 
 fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
+    Ok(smallvec::smallvec![t])
 }
 
 fn triple(v: &[i64], nd: usize, fill: i64) -> [i64; 3] {
@@ -109,7 +109,7 @@ rows! { ROWS_ALL:
         kind: Kind::Kernel {
             infer: |x, p| {
                 let x = arg(x, 0)?;
-                Ok(Metas::from_iter([spatial_meta(x, p.ints(4), x.dtype()), spatial_meta(x, p.ints(4), DType::I64)]))
+                Ok(smallvec::smallvec![spatial_meta(x, p.ints(4), x.dtype()), spatial_meta(x, p.ints(4), DType::I64)])
             },
             run: |b, x, o, p| b.max_pool(arg(x, 0)?.raw(), o[0].raw(), o[1].raw(), &geometry(p, arg(x, 0)?.ndim() - 2)),
         },
@@ -124,7 +124,7 @@ rows! { ROWS_ALL:
         doc: "Elements added at flat positions of zeroed planes.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, p| { let g = arg(x, 0)?; Ok(Metas::from_iter([spatial_meta(g, p.ints(0), g.dtype())])) },
+            infer: |x, p| { let g = arg(x, 0)?; Ok(smallvec::smallvec![spatial_meta(g, p.ints(0), g.dtype())]) },
             run: |b, x, o, p| b.plane_scatter(arg(x, 0)?.raw(), arg(x, 1)?.raw(), o[0].raw(), p.ints(0).len()),
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => call1(&plane_gather::OP, &[Some(c.g()), Some(&c.x(1)?)], params![c.p.ints(0).len()]))),
@@ -137,7 +137,7 @@ rows! { ROWS_ALL:
         doc: "Elements at flat positions of planes.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, _| { let (t, i) = (arg(x, 0)?, arg(x, 1)?); Ok(Metas::from_iter([Meta::new(i.sizes(), t.dtype(), t.device())])) },
+            infer: |x, _| { let (t, i) = (arg(x, 0)?, arg(x, 1)?); Ok(smallvec::smallvec![Meta::new(i.sizes(), t.dtype(), t.device())]) },
             run: |b, x, o, p| b.plane_gather(arg(x, 0)?.raw(), arg(x, 1)?.raw(), o[0].raw(), p.int(0) as usize),
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => call1(&plane_scatter::OP, &[Some(c.g()), Some(&c.x(1)?)], params![&c.meta(0).sizes[2..]]))),
@@ -150,7 +150,7 @@ rows! { ROWS_ALL:
         doc: "The mean of each window.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, p| { let x = arg(x, 0)?; Ok(Metas::from_iter([spatial_meta(x, p.ints(4), x.dtype())])) },
+            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![spatial_meta(x, p.ints(4), x.dtype())]) },
             run: |b, x, o, p| b.avg_pool(arg(x, 0)?.raw(), o[0].raw(), &geometry(p, arg(x, 0)?.ndim() - 2)),
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => {
@@ -166,7 +166,7 @@ rows! { ROWS_ALL:
         doc: "Each gradient spread over its window.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, p| { let g = arg(x, 0)?; Ok(Metas::from_iter([spatial_meta(g, p.ints(7), g.dtype())])) },
+            infer: |x, p| { let g = arg(x, 0)?; Ok(smallvec::smallvec![spatial_meta(g, p.ints(7), g.dtype())]) },
             run: |b, x, o, p| b.avg_pool_backward(arg(x, 0)?.raw(), o[0].raw(), &geometry(p, arg(x, 0)?.ndim() - 2)),
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => call1(&avg_pool_kernel::OP, &[Some(c.g())], c.p[..7].iter().cloned().collect()))),
@@ -178,7 +178,7 @@ rows! { ROWS_ALL:
         doc: "Means of windows that cover the input with a given number of outputs.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, p| { let x = arg(x, 0)?; Ok(Metas::from_iter([spatial_meta(x, p.ints(0), x.dtype())])) },
+            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![spatial_meta(x, p.ints(0), x.dtype())]) },
             run: |b, x, o, p| b.adaptive_avg_pool(arg(x, 0)?.raw(), o[0].raw(), p.ints(0).len()),
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => call1(&adaptive_avg_backward::OP, &[Some(c.g())], params![&c.meta(0).sizes[2..]]))),
@@ -190,7 +190,7 @@ rows! { ROWS_ALL:
         doc: "Each gradient spread over its adaptive window.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, p| { let g = arg(x, 0)?; Ok(Metas::from_iter([spatial_meta(g, p.ints(0), g.dtype())])) },
+            infer: |x, p| { let g = arg(x, 0)?; Ok(smallvec::smallvec![spatial_meta(g, p.ints(0), g.dtype())]) },
             run: |b, x, o, p| b.adaptive_avg_pool_backward(arg(x, 0)?.raw(), o[0].raw(), p.ints(0).len()),
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => call1(&adaptive_avg_kernel::OP, &[Some(c.g())], params![&c.meta(0).sizes[2..]]))),
@@ -202,7 +202,7 @@ rows! { ROWS_ALL:
         doc: "Largest elements of adaptive windows and their flat positions.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, p| { let x = arg(x, 0)?; Ok(Metas::from_iter([spatial_meta(x, p.ints(0), x.dtype()), spatial_meta(x, p.ints(0), DType::I64)])) },
+            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![spatial_meta(x, p.ints(0), x.dtype()), spatial_meta(x, p.ints(0), DType::I64)]) },
             run: |b, x, o, p| b.adaptive_max_pool(arg(x, 0)?.raw(), o[0].raw(), o[1].raw(), p.ints(0).len()),
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => call1(&plane_scatter::OP, &[Some(c.g()), Some(&c.y(1)?)], params![&c.meta(0).sizes[2..]]))),
@@ -219,7 +219,7 @@ rows! { ROWS_ALL:
             infer: |x, p| {
                 let x = arg(x, 0)?;
                 let k: i64 = p.ints(0).iter().product();
-                Ok(Metas::from_iter([Meta::new(&[x.sizes()[0], x.sizes()[1] * k, p.ints(4).iter().product()], x.dtype(), x.device())]))
+                Ok(smallvec::smallvec![Meta::new(&[x.sizes()[0], x.sizes()[1] * k, p.ints(4).iter().product()], x.dtype(), x.device())])
             },
             run: |b, x, o, p| b.im2col(arg(x, 0)?.raw(), o[0].raw(), &geometry(p, 2)),
         },
@@ -235,7 +235,7 @@ rows! { ROWS_ALL:
             infer: |x, p| {
                 let x = arg(x, 0)?;
                 let k: i64 = p.ints(0).iter().product();
-                Ok(Metas::from_iter([Meta::new(&[x.sizes()[0], x.sizes()[1] / k.max(1), p.ints(5)[0], p.ints(5)[1]], x.dtype(), x.device())]))
+                Ok(smallvec::smallvec![Meta::new(&[x.sizes()[0], x.sizes()[1] / k.max(1), p.ints(5)[0], p.ints(5)[1]], x.dtype(), x.device())])
             },
             run: |b, x, o, p| b.col2im(arg(x, 0)?.raw(), o[0].raw(), &geometry(p, 2)),
         },

@@ -9,7 +9,7 @@ use crate::copy::format_strides;
 use crate::operand::*;
 
 fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
+    Ok(smallvec::smallvec![t])
 }
 
 /// Fills a tensor with draws from a generator.

@@ -79,7 +79,7 @@ fn run(
 
 fn meta(x: &Tensor, p: &Params, dtype: DType) -> Result<Metas> {
     let mask = wrap_dims(dims_of(p, 0), x.ndim())?;
-    Ok(Metas::from_iter([Meta::new(&reduced(x.sizes(), &mask, p.bool(1)), dtype, x.device())]))
+    Ok(smallvec::smallvec![Meta::new(&reduced(x.sizes(), &mask, p.bool(1)), dtype, x.device())])
 }
 
 /// Sums of integers are 64-bit unless asked otherwise.
@@ -363,7 +363,7 @@ rows! { ROWS_ALL:
         doc: "The smallest and the largest element.",
         kind: Kind::Composite(|x, p| {
             let q = params![p.opt_int(0).map(|d| vec![d]), p.bool(1)];
-            Ok(Outs::from_iter([call1(&amin::OP, x, q.clone())?, call1(&amax::OP, x, q)?]))
+            Ok(smallvec::smallvec![call1(&amin::OP, x, q.clone())?, call1(&amax::OP, x, q)?])
         }),
         ..BASE
     };
@@ -376,7 +376,7 @@ rows! { ROWS_ALL:
                 let x = arg(x, 0)?;
                 check!(x.dtype().is_differentiable(), Runtime, "std and var only support floating point and complex dtypes");
                 let m = meta(x, p, x.dtype())?;
-                Ok(Metas::from_iter([m[0].clone().with_dtype(x.dtype().to_real()), m[0].clone()]))
+                Ok(smallvec::smallvec![m[0].clone().with_dtype(x.dtype().to_real()), m[0].clone()])
             },
             run: |b, x, o, p| {
                 let x = arg(x, 0)?;
@@ -394,30 +394,30 @@ rows! { ROWS_ALL:
     };
     var = OpDef { sig: "var(Tensor input, int[1]? dim=None, *, Scalar? correction=1, bool keepdim=False, Tensor? out=None) -> Tensor",
         doc: "The variance, divided by n - `correction`.",
-        kind: Kind::Composite(|x, p| Ok(Outs::from_iter([spread_of(x, p, Spread::KEYWORD)?.0]))), ..BASE };
+        kind: Kind::Composite(|x, p| Ok(smallvec::smallvec![spread_of(x, p, Spread::KEYWORD)?.0])), ..BASE };
     var_unbiased = OpDef { sig: "var(Tensor input, bool unbiased=True) -> Tensor", doc: "The variance of all elements.",
-        kind: Kind::Composite(|x, p| Ok(Outs::from_iter([spread_of(x, p, Spread::ALL)?.0]))), ..BASE };
+        kind: Kind::Composite(|x, p| Ok(smallvec::smallvec![spread_of(x, p, Spread::ALL)?.0])), ..BASE };
     var_dim = OpDef { sig: "var(Tensor input, int[1]? dim, bool unbiased=True, bool keepdim=False, *, Tensor? out=None) -> Tensor", doc: "The variance over `dim`.",
-        kind: Kind::Composite(|x, p| Ok(Outs::from_iter([spread_of(x, p, Spread::DIM)?.0]))), ..BASE };
+        kind: Kind::Composite(|x, p| Ok(smallvec::smallvec![spread_of(x, p, Spread::DIM)?.0])), ..BASE };
     std = OpDef { sig: "std(Tensor input, int[1]? dim=None, *, Scalar? correction=1, bool keepdim=False, Tensor? out=None) -> Tensor",
         doc: "The standard deviation, with n - `correction` degrees of freedom.",
-        kind: Kind::Composite(|x, p| Ok(Outs::from_iter([unary::sqrt(&spread_of(x, p, Spread::KEYWORD)?.0)?]))), ..BASE };
+        kind: Kind::Composite(|x, p| Ok(smallvec::smallvec![unary::sqrt(&spread_of(x, p, Spread::KEYWORD)?.0)?])), ..BASE };
     std_unbiased = OpDef { sig: "std(Tensor input, bool unbiased=True) -> Tensor", doc: "The standard deviation of all elements.",
-        kind: Kind::Composite(|x, p| Ok(Outs::from_iter([unary::sqrt(&spread_of(x, p, Spread::ALL)?.0)?]))), ..BASE };
+        kind: Kind::Composite(|x, p| Ok(smallvec::smallvec![unary::sqrt(&spread_of(x, p, Spread::ALL)?.0)?])), ..BASE };
     std_dim = OpDef { sig: "std(Tensor input, int[1]? dim, bool unbiased=True, bool keepdim=False, *, Tensor? out=None) -> Tensor", doc: "The standard deviation over `dim`.",
-        kind: Kind::Composite(|x, p| Ok(Outs::from_iter([unary::sqrt(&spread_of(x, p, Spread::DIM)?.0)?]))), ..BASE };
+        kind: Kind::Composite(|x, p| Ok(smallvec::smallvec![unary::sqrt(&spread_of(x, p, Spread::DIM)?.0)?])), ..BASE };
     var_mean = OpDef { sig: "var_mean(Tensor input, int[1]? dim=None, *, Scalar? correction=1, bool keepdim=False) -> (Tensor, Tensor)", doc: "Variance and mean.", surfaces: F,
-        kind: Kind::Composite(|x, p| { let (v, m) = spread_of(x, p, Spread::KEYWORD)?; Ok(Outs::from_iter([v, m])) }), ..BASE };
+        kind: Kind::Composite(|x, p| { let (v, m) = spread_of(x, p, Spread::KEYWORD)?; Ok(smallvec::smallvec![v, m]) }), ..BASE };
     var_mean_unbiased = OpDef { sig: "var_mean(Tensor input, bool unbiased=True) -> (Tensor, Tensor)", doc: "Variance and mean of all elements.", surfaces: F,
-        kind: Kind::Composite(|x, p| { let (v, m) = spread_of(x, p, Spread::ALL)?; Ok(Outs::from_iter([v, m])) }), ..BASE };
+        kind: Kind::Composite(|x, p| { let (v, m) = spread_of(x, p, Spread::ALL)?; Ok(smallvec::smallvec![v, m]) }), ..BASE };
     var_mean_dim = OpDef { sig: "var_mean(Tensor input, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)", doc: "Variance and mean over `dim`.", surfaces: F,
-        kind: Kind::Composite(|x, p| { let (v, m) = spread_of(x, p, Spread::DIM)?; Ok(Outs::from_iter([v, m])) }), ..BASE };
+        kind: Kind::Composite(|x, p| { let (v, m) = spread_of(x, p, Spread::DIM)?; Ok(smallvec::smallvec![v, m]) }), ..BASE };
     std_mean = OpDef { sig: "std_mean(Tensor input, int[1]? dim=None, *, Scalar? correction=1, bool keepdim=False) -> (Tensor, Tensor)", doc: "Standard deviation and mean.", surfaces: F,
-        kind: Kind::Composite(|x, p| { let (v, m) = spread_of(x, p, Spread::KEYWORD)?; Ok(Outs::from_iter([unary::sqrt(&v)?, m])) }), ..BASE };
+        kind: Kind::Composite(|x, p| { let (v, m) = spread_of(x, p, Spread::KEYWORD)?; Ok(smallvec::smallvec![unary::sqrt(&v)?, m]) }), ..BASE };
     std_mean_unbiased = OpDef { sig: "std_mean(Tensor input, bool unbiased=True) -> (Tensor, Tensor)", doc: "Standard deviation and mean of all elements.", surfaces: F,
-        kind: Kind::Composite(|x, p| { let (v, m) = spread_of(x, p, Spread::ALL)?; Ok(Outs::from_iter([unary::sqrt(&v)?, m])) }), ..BASE };
+        kind: Kind::Composite(|x, p| { let (v, m) = spread_of(x, p, Spread::ALL)?; Ok(smallvec::smallvec![unary::sqrt(&v)?, m]) }), ..BASE };
     std_mean_dim = OpDef { sig: "std_mean(Tensor input, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)", doc: "Standard deviation and mean over `dim`.", surfaces: F,
-        kind: Kind::Composite(|x, p| { let (v, m) = spread_of(x, p, Spread::DIM)?; Ok(Outs::from_iter([unary::sqrt(&v)?, m])) }), ..BASE };
+        kind: Kind::Composite(|x, p| { let (v, m) = spread_of(x, p, Spread::DIM)?; Ok(smallvec::smallvec![unary::sqrt(&v)?, m]) }), ..BASE };
     cumsum = OpDef {
         sig: "cumsum(Tensor input, int dim, *, ScalarType? dtype=None, Tensor? out=None) -> Tensor",
         doc: "The running sum along `dim`.",
@@ -440,7 +440,7 @@ rows! { ROWS_ALL:
     logcumsumexp = OpDef {
         sig: "logcumsumexp(Tensor input, int dim, *, Tensor? out=None) -> Tensor",
         doc: "The running log(sum(exp(x))) along `dim`.",
-        kind: Kind::Kernel { infer: |x, p| { let x = arg(x, 0)?; wrap_dim(p.int(0), x.ndim())?; check!(x.dtype().is_differentiable(), NotImplemented, "\"logcumsumexp_out_cpu\" not implemented for '{}'", x.dtype().scalar_name()); Ok(Metas::from_iter([Meta::new(x.sizes(), x.dtype(), x.device())])) },
+        kind: Kind::Kernel { infer: |x, p| { let x = arg(x, 0)?; wrap_dim(p.int(0), x.ndim())?; check!(x.dtype().is_differentiable(), NotImplemented, "\"logcumsumexp_out_cpu\" not implemented for '{}'", x.dtype().scalar_name()); Ok(smallvec::smallvec![Meta::new(x.sizes(), x.dtype(), x.device())]) },
             run: |b, x, o, p| scan_run(b, ScanOp::LogSumExp, x, o, p) },
         diff: vjp(|c| grads!(c; 0 => {
             let (x, y) = (c.x(0)?, c.y(0)?);
@@ -493,7 +493,7 @@ rows! { ROWS_ALL:
     argsort = OpDef {
         sig: "argsort(Tensor input, int dim=-1, bool descending=False, *, bool stable=False) -> Tensor",
         doc: "The positions that put the elements in order along `dim`.",
-        kind: Kind::Composite(|x, p| Ok(Outs::from_iter([flambeau_core::call(&sort::OP, x, p.clone())?.swap_remove(1)]))),
+        kind: Kind::Composite(|x, p| Ok(smallvec::smallvec![flambeau_core::call(&sort::OP, x, p.clone())?.swap_remove(1)])),
         ..BASE
     };
     topk = OpDef {
@@ -507,7 +507,7 @@ rows! { ROWS_ALL:
                 check!(p.int(0) >= 0 && p.int(0) <= n, Runtime, "selected index k out of range");
                 let mut sizes = Dims::from_slice(x.sizes());
                 if let Some(s) = sizes.get_mut(d) { *s = p.int(0) }
-                Ok(Metas::from_iter([Meta::new(&sizes, x.dtype(), x.device()), Meta::new(&sizes, DType::I64, x.device())]))
+                Ok(smallvec::smallvec![Meta::new(&sizes, x.dtype(), x.device()), Meta::new(&sizes, DType::I64, x.device())])
             },
             run: |b, x, o, p| {
                 let x = arg(x, 0)?;
@@ -567,7 +567,7 @@ fn arg_meta(x: Inputs, p: &Params, what: &str) -> Result<Metas> {
             reduced(x.sizes(), &mask, p.bool(1))
         }
     };
-    Ok(Metas::from_iter([Meta::new(&sizes, DType::I64, x.device())]))
+    Ok(smallvec::smallvec![Meta::new(&sizes, DType::I64, x.device())])
 }
 
 fn arg_run(b: &dyn Backend, largest: bool, x: Inputs, o: &[Tensor], p: &Params) -> Result<()> {
@@ -593,7 +593,7 @@ fn pair_meta(x: Inputs, p: &Params, what: &str) -> Result<Metas> {
     check!(x.ndim() == 0 || x.sizes()[d] > 0, Index, "{what}(): Expected reduction dim {d} to have non-zero size.");
     let mask: Vec<bool> = (0..x.ndim()).map(|i| i == d).collect();
     let sizes = reduced(x.sizes(), &mask, p.bool(1));
-    Ok(Metas::from_iter([Meta::new(&sizes, x.dtype(), x.device()), Meta::new(&sizes, DType::I64, x.device())]))
+    Ok(smallvec::smallvec![Meta::new(&sizes, x.dtype(), x.device()), Meta::new(&sizes, DType::I64, x.device())])
 }
 
 fn pair_run(b: &dyn Backend, largest: bool, x: Inputs, o: &[Tensor], p: &Params) -> Result<()> {
@@ -716,7 +716,7 @@ fn scan_meta(x: Inputs, p: &Params) -> Result<Metas> {
     let x = arg(x, 0)?;
     wrap_dim(p.int(0), x.ndim())?;
     let d = p.dtype(1).unwrap_or(if x.dtype().is_int() || x.dtype() == DType::Bool { DType::I64 } else { x.dtype() });
-    Ok(Metas::from_iter([Meta::new(x.sizes(), d, x.device())]))
+    Ok(smallvec::smallvec![Meta::new(x.sizes(), d, x.device())])
 }
 
 fn scan_run(b: &dyn Backend, op: ScanOp, x: Inputs, o: &[Tensor], p: &Params) -> Result<()> {
@@ -732,7 +732,7 @@ fn scan_pair_meta(x: Inputs, p: &Params) -> Result<Metas> {
     let x = arg(x, 0)?;
     wrap_dim(p.int(0), x.ndim())?;
     check!(!x.dtype().is_complex(), Runtime, "Sort does not support complex dtypes on CPU");
-    Ok(Metas::from_iter([Meta::like(x), Meta::like(x).with_dtype(DType::I64)]))
+    Ok(smallvec::smallvec![Meta::like(x), Meta::like(x).with_dtype(DType::I64)])
 }
 
 fn scan_pair_run(b: &dyn Backend, op: ScanOp, x: Inputs, o: &[Tensor], p: &Params) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::operand::*;
 use crate::view::{expand, narrow, reshape, unsqueeze};
 
 fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
+    Ok(smallvec::smallvec![t])
 }
 
 /// The tensors of a list argument that starts the inputs.
@@ -30,7 +30,7 @@ fn cat_meta(x: Inputs, p: &Params) -> Result<Metas> {
     }
     let dtype = result_type(&ts)?;
     let Some(first) = ts.iter().find(|t| !skipped(t)) else {
-        return Ok(Metas::from_iter([Meta::new(&[0], dtype, ts[0].device())]));
+        return Ok(smallvec::smallvec![Meta::new(&[0], dtype, ts[0].device())]);
     };
     let d = wrap_dim(p.int(1), first.ndim())?;
     let mut sizes = Dims::from_slice(first.sizes());
@@ -60,7 +60,7 @@ fn cat_meta(x: Inputs, p: &Params) -> Result<Metas> {
     {
         m.strides = layout::channels_last_strides(&sizes);
     }
-    Ok(Metas::from_iter([m]))
+    Ok(smallvec::smallvec![m])
 }
 
 fn cat_run(b: &dyn flambeau_core::backend::Backend, x: Inputs, o: &[Tensor], p: &Params) -> Result<()> {
@@ -280,7 +280,7 @@ rows! { ROWS_ALL:
         sig: "flip(Tensor input, int[] dims) -> Tensor",
         doc: "Dimensions reversed.",
         kind: Kind::Kernel {
-            infer: |x, p| { let x = arg(x, 0)?; flip_mask(x, p)?; Ok(Metas::from_iter([Meta::like(x)])) },
+            infer: |x, p| { let x = arg(x, 0)?; flip_mask(x, p)?; Ok(smallvec::smallvec![Meta::like(x)]) },
             run: |b, x, o, p| {
                 let x = arg(x, 0)?;
                 let mask = flip_mask(x, p)?;

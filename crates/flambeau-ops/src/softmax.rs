@@ -10,7 +10,7 @@ use crate::reduce::{amax, sum};
 use crate::unary::{exp, log};
 
 fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
+    Ok(smallvec::smallvec![t])
 }
 
 fn meta(x: flambeau_core::op::Inputs, p: &Params) -> Result<Metas> {
@@ -18,7 +18,7 @@ fn meta(x: flambeau_core::op::Inputs, p: &Params) -> Result<Metas> {
     wrap_dim(p.int(0), x.ndim())?;
     let d = p.dtype(1).unwrap_or(x.dtype());
     check!(d.is_float(), NotImplemented, "\"softmax_lastdim_kernel_impl\" not implemented for '{}'", d.scalar_name());
-    Ok(Metas::from_iter([Meta::new(x.sizes(), d, x.device())]))
+    Ok(smallvec::smallvec![Meta::new(x.sizes(), d, x.device())])
 }
 
 fn run(b: &dyn flambeau_core::backend::Backend, x: &Tensor, out: &Tensor, dim: i64, log: bool) -> Result<()> {
@@ -116,7 +116,7 @@ rows! { ROWS_ALL:
         doc: "`y * (g - sum(g * y))`.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, _| { let y = arg(x, 1)?; Ok(Metas::from_iter([Meta::new(y.sizes(), y.dtype(), y.device())])) },
+            infer: |x, _| { let y = arg(x, 1)?; Ok(smallvec::smallvec![Meta::new(y.sizes(), y.dtype(), y.device())]) },
             run: |b, x, o, p| back_run(b, x, &o[0], p.int(0), false),
         },
         diff: Diff::Decompose,
@@ -133,7 +133,7 @@ rows! { ROWS_ALL:
         doc: "`g - exp(y) * sum(g)`.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, _| { let y = arg(x, 1)?; Ok(Metas::from_iter([Meta::new(y.sizes(), y.dtype(), y.device())])) },
+            infer: |x, _| { let y = arg(x, 1)?; Ok(smallvec::smallvec![Meta::new(y.sizes(), y.dtype(), y.device())]) },
             run: |b, x, o, p| back_run(b, x, &o[0], p.int(0), true),
         },
         diff: Diff::Decompose,

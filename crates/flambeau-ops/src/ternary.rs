@@ -14,7 +14,7 @@ const XXX: Saves = Saves { inputs: 7, outputs: 0, cross: false };
 fn promoted(x: flambeau_core::op::Inputs, _: &Params) -> Result<Metas> {
     let t = [arg(x, 0)?, arg(x, 1)?, arg(x, 2)?];
     let dtype = result_type(&t)?;
-    Ok(Metas::from_iter([broadcast_meta(&t, dtype)?]))
+    Ok(smallvec::smallvec![broadcast_meta(&t, dtype)?])
 }
 
 fn run(
@@ -60,7 +60,7 @@ rows! { ROWS_ALL:
                 let dtype = result_type_of(a, b)?;
                 let mut m = broadcast_meta(&[c, a, b], dtype)?;
                 m.device = common_device(&[c, a, b]);
-                Ok(Metas::from_iter([m]))
+                Ok(smallvec::smallvec![m])
             },
             run: |b, x, o, _| run(b, TernaryOp::Where, x, o, &[]),
         },
@@ -140,7 +140,7 @@ rows! { ROWS_ALL:
                     );
                 }
                 let dtype = a.dtype();
-                Ok(Metas::from_iter([broadcast_meta(&[a, b, w], dtype)?]))
+                Ok(smallvec::smallvec![broadcast_meta(&[a, b, w], dtype)?])
             },
             run: |b, x, o, _| run(b, TernaryOp::Lerp, x, o, &[]),
         },
@@ -255,7 +255,7 @@ rows! { ROWS_ALL:
                     flambeau_core::dtype::can_cast(v.dtype(), t.dtype()) || v.is_wrapped() && v.dtype().category() <= t.dtype().category(),
                     Runtime, "value cannot be converted to type {} without overflow", t.dtype()
                 );
-                Ok(Metas::from_iter([broadcast_meta(&[t, m], t.dtype())?]))
+                Ok(smallvec::smallvec![broadcast_meta(&[t, m], t.dtype())?])
             },
             run: |b, x, o, _| {
                 let (t, m, v) = (opt(x, 0), opt(x, 1), opt(x, 2));
@@ -288,7 +288,7 @@ fn pair(x: flambeau_core::op::Inputs, _: &Params) -> Result<Metas> {
     if dtype.is_complex() {
         return Err(Error::not_implemented("clamp is not supported for complex types"));
     }
-    Ok(Metas::from_iter([broadcast_meta(&[a, b], dtype)?]))
+    Ok(smallvec::smallvec![broadcast_meta(&[a, b], dtype)?])
 }
 
 fn pair_samples(s: &mut Samples) {

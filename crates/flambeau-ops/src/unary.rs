@@ -31,7 +31,7 @@ pub(crate) mod infer {
     use super::*;
 
     fn one(m: Meta) -> Result<Metas> {
-        Ok(Metas::from_iter([m]))
+        Ok(smallvec::smallvec![m])
     }
 
     /// Integers and bools become the default float type.

@@ -10,7 +10,7 @@ use flambeau_core::{DType, Error, Result, Tensor, call1, check, params};
 use crate::operand::*;
 
 fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
+    Ok(smallvec::smallvec![t])
 }
 
 fn matrix(s: &mut Samples, p: Params) {

@@ -12,10 +12,10 @@ pub(super) fn accumulate(leaf: &Tensor, g: &Tensor) -> Result<()> {
         if !inner.requires_grad {
             return Ok(());
         }
-        inner.tensor_hooks.clone()
+        inner.hooks.as_ref().map(|h| (h.before.clone(), !h.after.is_empty()))
     };
     let mut g = g.clone();
-    for (_, hook) in hooks.iter() {
+    for (_, hook) in hooks.iter().flat_map(|(before, _)| before) {
         if let Some(new) = hook.call(&g)? {
             g = new;
         }
@@ -39,9 +39,11 @@ pub(super) fn accumulate(leaf: &Tensor, g: &Tensor) -> Result<()> {
         }
     };
     meta.lock().grad = Some(new);
-    let post = meta.lock().post_accumulate.clone();
-    for (_, hook) in post.iter() {
-        hook.call(leaf)?;
+    if matches!(hooks, Some((_, true))) {
+        let after = meta.lock().hooks.as_ref().map(|h| h.after.clone()).unwrap_or_default();
+        for (_, hook) in after {
+            hook.call(leaf)?;
+        }
     }
     Ok(())
 }

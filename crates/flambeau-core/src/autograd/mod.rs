@@ -38,10 +38,16 @@ pub(crate) struct MetaInner {
     pub grad: Option<Tensor>,
     pub grad_fn: Option<Arc<Node>>,
     pub accumulator: Weak<Node>,
-    pub tensor_hooks: Vec<(u64, Arc<dyn TensorHook>)>,
-    pub post_accumulate: Vec<(u64, Arc<dyn TensorHook>)>,
+    pub hooks: Option<Box<LeafHooks>>,
     pub retains_grad: bool,
     pub view: Option<Box<ViewMeta>>,
+}
+
+/// Callables on a leaf; few tensors have any.
+#[derive(Default)]
+pub(crate) struct LeafHooks {
+    pub before: Vec<(u64, Arc<dyn TensorHook>)>,
+    pub after: Vec<(u64, Arc<dyn TensorHook>)>,
 }
 
 impl AutogradMeta {
@@ -75,7 +81,10 @@ impl HookHandle {
                 let mut inner = meta.lock();
                 let take =
                     |v: &mut Vec<(u64, Arc<dyn TensorHook>)>, id| v.iter().position(|e| e.0 == id).map(|i| v.remove(i));
-                (take(&mut inner.tensor_hooks, self.id), take(&mut inner.post_accumulate, self.id))
+                match &mut inner.hooks {
+                    Some(h) => (take(&mut h.before, self.id), take(&mut h.after, self.id)),
+                    None => (None, None),
+                }
             };
             drop((a, b));
         }
@@ -273,7 +282,7 @@ impl Tensor {
                 let nr = self.output_nr();
                 node.hooks.lock().get_or_insert_default().tensor.push((id, nr, hook));
             }
-            None => self.meta().lock().tensor_hooks.push((id, hook)),
+            None => self.meta().lock().hooks.get_or_insert_default().before.push((id, hook)),
         }
         Ok(HookHandle { tensor: self.downgrade(), node: node.as_ref().map(Arc::downgrade), id })
     }
@@ -287,7 +296,7 @@ impl Tensor {
         );
         crate::check!(self.is_leaf(), Runtime, "post accumulate grad hooks cannot be registered on non-leaf tensors");
         let id = next_hook_id();
-        self.meta().lock().post_accumulate.push((id, hook));
+        self.meta().lock().hooks.get_or_insert_default().after.push((id, hook));
         Ok(HookHandle { tensor: self.downgrade(), node: None, id })
     }
 
@@ -296,7 +305,7 @@ impl Tensor {
         if let Some(meta) = self.meta_opt()
             && let Some(inner) = meta.0.try_lock()
         {
-            inner.tensor_hooks.iter().chain(&inner.post_accumulate).for_each(|(_, h)| visit(h));
+            inner.hooks.iter().flat_map(|h| h.before.iter().chain(&h.after)).for_each(|(_, h)| visit(h));
         }
     }
 
@@ -305,7 +314,7 @@ impl Tensor {
         if let Some(meta) = self.meta_opt() {
             let old = {
                 let mut inner = meta.lock();
-                (std::mem::take(&mut inner.tensor_hooks), std::mem::take(&mut inner.post_accumulate))
+                inner.hooks.take()
             };
             drop(old);
         }
@@ -348,7 +357,7 @@ pub fn pass_through(name: &'static str, x: &Tensor, y: &Tensor) {
         && let Some(edge) = x.gradient_edge()
     {
         let node =
-            Node::new(Action::Identity(name), SmallVec::from_iter([Some(edge)]), SmallVec::from_iter([OutMeta::of(y)]));
+            Node::new(Action::Identity(name), smallvec::smallvec![Some(edge)], smallvec::smallvec![OutMeta::of(y)]);
         y.attach(node, 0);
     }
 }

@@ -143,7 +143,7 @@ impl Node {
         Arc::new(Node {
             action: Action::Accumulate(leaf.downgrade()),
             next: Edges::new(),
-            outs: SmallVec::from_iter([OutMeta::of(leaf)]),
+            outs: smallvec::smallvec![OutMeta::of(leaf)],
             seq: u64::MAX,
             hooks: Mutex::new(None),
             front: AtomicPtr::new(std::ptr::null_mut()),
@@ -270,8 +270,8 @@ impl Node {
                 Ok(Grads::new())
             }
             Action::View { op } => match &grads[0] {
-                Some(g) => Ok(SmallVec::from_iter([Some(super::views::backward(op, g, &self.input_meta(0))?)])),
-                None => Ok(SmallVec::from_iter([None])),
+                Some(g) => Ok(smallvec::smallvec![Some(super::views::backward(op, g, &self.input_meta(0))?)]),
+                None => Ok(smallvec::smallvec![None]),
             },
             Action::CopySlices { ops, inner } => super::views::copy_slices(ops, inner, grads),
             Action::Identity(_) => Ok(grads.iter().cloned().collect()),

@@ -138,7 +138,7 @@ impl Tensor {
 
 fn view_node(op: &ViewOp, edge: Edge, to: &Layout, base: &Tensor) -> Arc<Node> {
     let out = OutMeta { sizes: to.sizes.clone(), dtype: to.dtype, device: base.device() };
-    Node::new(Action::View { op: op.clone() }, SmallVec::from_iter([Some(edge)]), SmallVec::from_iter([out]))
+    Node::new(Action::View { op: op.clone() }, smallvec::smallvec![Some(edge)], smallvec::smallvec![out])
 }
 
 /// Gives a tensor that was just written in place its new history.
@@ -151,12 +151,12 @@ pub fn rebase(t: &Tensor, node: Arc<Node>, nr: u32) {
     };
     // The base's history becomes: what it was, with the viewed part replaced by what `node` computed.
     let base_edge = view.base.gradient_edge();
-    let mut next = SmallVec::from_iter([base_edge]);
+    let mut next = smallvec::smallvec![base_edge];
     next.extend(node.next.iter().skip(1).cloned());
     let slices = Node::new(
         Action::CopySlices { ops: view.ops.clone(), inner: node },
         next,
-        SmallVec::from_iter([OutMeta::of(&view.base)]),
+        smallvec::smallvec![OutMeta::of(&view.base)],
     );
     view.base.attach(slices, 0);
     if let Some(v) = meta.lock().view.as_mut() {

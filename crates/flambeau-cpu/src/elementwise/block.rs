@@ -98,6 +98,9 @@ pub struct Body<const N: usize> {
     pub grain: usize,
 }
 
+/// Contiguous operands up to this many elements go straight to the body.
+const SMALL: usize = 4096;
+
 /// Runs below this length are staged together instead of one by one.
 const SHORT: usize = 64;
 
@@ -115,6 +118,14 @@ struct Exec<'a, const N: usize> {
 
 /// Runs `body` over `ops`; operand 0 is the output.
 pub fn exec<const N: usize>(name: &str, ops: [&Raw; N], body: Body<N>, p: &Params) -> Result<()> {
+    if ops[0].numel() <= SMALL && (0..N).all(|k| ops[k].dtype == body.dtypes[k] && ops[k].is_contiguous()) {
+        let apart = (1..N).all(|k| ops[k].ptr != ops[0].ptr || (body.in_place && k == 1));
+        if apart {
+            // SAFETY: contiguous operands of the body's dtypes.
+            unsafe { (body.run)(Args { n: ops[0].numel(), ptrs: ops.map(|o| o.ptr), p }) };
+            return Ok(());
+        }
+    }
     let walk = Loop::new(ops);
     let flat = (0..N).all(|k| ops[k].dtype == body.dtypes[k] && walk.is_flat(k, ops[k].dtype.size()));
     let mut aliased = false;
@@ -189,7 +200,8 @@ impl<const N: usize> Exec<'_, N> {
                             run_steps(&self.steps[k], 1, one, b.raw[k].ptr(), tmp);
                             one = b.raw[k].ptr();
                         }
-                        splat(self.body.dtypes[k].size(), BLOCK, one, b.ready[k].ptr());
+                        let most = BLOCK.min(self.walk.dims[0].size);
+                        splat(self.body.dtypes[k].size(), most, one, b.ready[k].ptr());
                         held[k] = ptrs[k];
                     }
                 }
@@ -284,7 +296,7 @@ impl<const N: usize> Exec<'_, N> {
                         run_steps(&self.steps[k], 1, one, b.raw[k].ptr(), [b.spare.ptr(), b.ready[k].ptr()]);
                         one = b.raw[k].ptr();
                     }
-                    splat(self.body.dtypes[k].size(), BLOCK, one, b.ready[k].ptr());
+                    splat(self.body.dtypes[k].size(), BLOCK.min(r.len()), one, b.ready[k].ptr());
                 }
             }
             let mut start = r.start;
