@@ -3,27 +3,22 @@
 
 pub mod alloc;
 pub mod autograd;
-pub mod backend;
 pub mod call;
 mod data;
 pub mod device;
-pub mod dtype;
-pub mod error;
-pub mod generator;
 pub mod intrinsics;
 pub mod layout;
 pub mod op;
 pub mod random;
-pub mod scalar;
 pub mod storage;
 mod tensor;
 pub mod view;
 
+pub use flambeau_backend::{self as backend, bail, check, dtype, error, generator, scalar};
+pub use flambeau_backend::{DType, Error, ErrorKind, Result, Scalar, default_dtype, promote, set_default_dtype};
+
 pub use call::{call, call_inplace, call_out, call1};
 pub use data::Element;
 pub use device::{Device, DeviceKind};
-pub use dtype::{DType, promote};
-pub use error::{Error, ErrorKind, Result};
 pub use random::Generator;
-pub use scalar::{Scalar, default_dtype, set_default_dtype};
 pub use tensor::{Tensor, WeakTensor};

@@ -3,8 +3,8 @@
 
 use std::time::Instant;
 
-use flambeau_core::DType;
-use flambeau_core::backend::{Attention, Backend, Contraction, ConvParams, Raw};
+use flambeau_backend::DType;
+use flambeau_backend::{Attention, Backend, Contraction, ConvParams, Raw};
 use flambeau_cpu::Cpu;
 
 /// A dense tensor of floats that look random.

@@ -2,9 +2,9 @@
 //! `cargo run --release -p flambeau-cpu --example reductions [threads] [name]`.
 #![allow(clippy::print_stdout)]
 
-use flambeau_core::DType::{self, *};
-use flambeau_core::Result;
-use flambeau_core::backend::{Backend, Norms, Raw, ReduceOp, Reductions, ScanOp};
+use flambeau_backend::DType::{self, *};
+use flambeau_backend::Result;
+use flambeau_backend::{Backend, Norms, Raw, ReduceOp, Reductions, ScanOp};
 use flambeau_cpu::Cpu;
 use std::time::Instant;
 

@@ -1,7 +1,7 @@
 //! The family of products.
 
-use flambeau_core::Result;
-use flambeau_core::backend::{Attention, Contraction, ConvParams, Raw};
+use flambeau_backend::Result;
+use flambeau_backend::{Attention, Contraction, ConvParams, Raw};
 
 use crate::{Cpu, attention, conv, gemm};
 

@@ -8,7 +8,7 @@
 
 use crate::float8;
 use crate::isa::{Isa, Kernel, Level, pick};
-use flambeau_core::DType;
+use flambeau_backend::DType;
 use half::{bf16, f16};
 use smallvec::SmallVec;
 use std::marker::PhantomData;

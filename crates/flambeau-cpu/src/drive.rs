@@ -4,7 +4,7 @@
 //! 1-D body, which is all that is compiled per dtype. Operand 0 is the output by convention: its memory order is the loop's.
 
 use crate::parallel::par_range;
-use flambeau_core::backend::Raw;
+use flambeau_backend::Raw;
 use smallvec::SmallVec;
 use std::ops::Range;
 
@@ -184,7 +184,7 @@ pub unsafe fn strided<const N: usize>(ops: [&Raw; N], grain: usize, inner: Inner
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flambeau_core::DType;
+    use flambeau_backend::DType;
 
     fn raw<'a>(v: &mut [i32], at: isize, sizes: &'a [i64], strides: &'a [i64]) -> Raw<'a> {
         Raw { ptr: v.as_mut_ptr().wrapping_offset(at).cast(), dtype: DType::I32, sizes, strides }

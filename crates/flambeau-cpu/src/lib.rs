@@ -27,7 +27,7 @@ mod testing;
 mod value;
 mod window;
 
-use flambeau_core::backend::Backend;
+use flambeau_backend::Backend;
 
 /// The CPU as a device.
 pub struct Cpu;

@@ -194,7 +194,7 @@ impl Number for Bool {
 /// Runs `$body` with `$T` bound to the element type of a real dtype (`bool` included); others are refused.
 macro_rules! with_real {
     ($dtype:expr, $op:expr, $T:ident => $body:expr) => {{
-        use flambeau_core::DType as D;
+        use flambeau_backend::DType as D;
         match $dtype {
             D::U8 => {
                 type $T = u8;
@@ -248,7 +248,7 @@ macro_rules! with_real {
                 type $T = $crate::number::Bool;
                 $body
             }
-            other => Err(flambeau_core::Error::dtype($op, other)),
+            other => Err(flambeau_backend::Error::dtype($op, other)),
         }
     }};
 }
@@ -257,9 +257,9 @@ macro_rules! with_real {
 macro_rules! with_number {
     ($dtype:expr, $op:expr, $T:ident => $body:expr) => {{
         match $dtype {
-            flambeau_core::DType::C32 => { type $T = $crate::number::Complex<half::f16>; $body }
-            flambeau_core::DType::C64 => { type $T = $crate::number::Complex<f32>; $body }
-            flambeau_core::DType::C128 => { type $T = $crate::number::Complex<f64>; $body }
+            flambeau_backend::DType::C32 => { type $T = $crate::number::Complex<half::f16>; $body }
+            flambeau_backend::DType::C64 => { type $T = $crate::number::Complex<f32>; $body }
+            flambeau_backend::DType::C128 => { type $T = $crate::number::Complex<f64>; $body }
             other => $crate::number::with_real!(other, $op, $T => $body),
         }
     }};

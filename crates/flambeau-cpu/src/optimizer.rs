@@ -4,8 +4,8 @@ use crate::Cpu;
 use crate::isa::{self, Isa, Kernel};
 use crate::math::Real;
 use crate::parallel::par_range;
-use flambeau_core::backend::{AdadeltaStep, AdamStep, Optimizers, Raw, RmspropStep, SgdStep};
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::{AdadeltaStep, AdamStep, Optimizers, Raw, RmspropStep, SgdStep};
+use flambeau_backend::{DType, Error, Result};
 use std::marker::PhantomData;
 
 /// Elements below which one thread does it all.

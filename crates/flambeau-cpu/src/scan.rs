@@ -3,8 +3,8 @@
 use crate::isa::{self, Isa, Kernel};
 use crate::reduce::{Plan, Shared, TILE};
 use crate::value::{Float, Num, Value, float_dtype, int_dtype, real_dtype};
-use flambeau_core::backend::{Raw, ScanOp};
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::{DType, Error, Result};
+use flambeau_backend::{Raw, ScanOp};
 use std::marker::PhantomData;
 
 /// Elements whose prefixes are formed together, by doubling steps instead of one chain.
@@ -194,7 +194,7 @@ fn logcumsumexp<T: Value<A: Float>>(x: Raw, out: Raw, dim: usize) {
     });
 }
 
-/// See [`Reductions::scan`](flambeau_core::backend::Reductions::scan).
+/// See [`Reductions::scan`](flambeau_backend::Reductions::scan).
 pub fn scan(op: ScanOp, x: Raw, out: Raw, indices: Option<Raw>, dim: usize) -> Result<()> {
     let name = match op {
         ScanOp::Sum => "cumsum_out_cpu",
@@ -274,8 +274,8 @@ fn complex_product<F: Float>(x: Raw, out: Raw, dim: usize) {
 mod tests {
     use crate::Cpu;
     use crate::test_tensor::{Lcg, Tensor, assert_close, random_sizes};
-    use flambeau_core::DType::*;
-    use flambeau_core::backend::{Reductions, ScanOp};
+    use flambeau_backend::DType::*;
+    use flambeau_backend::{Reductions, ScanOp};
 
     fn running(op: ScanOp, v: &[f64]) -> Vec<f64> {
         (1..=v.len())

@@ -6,8 +6,8 @@
 use crate::parallel::par_range;
 use crate::reduce::{Plan, Shared};
 use crate::value::{Value, real_dtype};
-use flambeau_core::backend::Raw;
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::Raw;
+use flambeau_backend::{DType, Error, Result};
 
 /// Lines below this length are sorted by comparisons.
 const RADIX_FROM: usize = 4096;
@@ -169,7 +169,7 @@ fn check_indices(name: &str, x: Raw, values: Raw, indices: Raw) -> Result<()> {
     Ok(())
 }
 
-/// See [`Reductions::sort`](flambeau_core::backend::Reductions::sort).
+/// See [`Reductions::sort`](flambeau_backend::Reductions::sort).
 pub fn sort(x: Raw, values: Raw, indices: Raw, dim: usize, descending: bool) -> Result<()> {
     check_indices("sort", x, values, indices)?;
     real_dtype!(x.dtype, "sort", T => {
@@ -256,7 +256,7 @@ fn select<P: Item>(
     found.iter().enumerate().for_each(|(rank, p)| emit(rank, p.at(bits)));
 }
 
-/// See [`Reductions::topk`](flambeau_core::backend::Reductions::topk).
+/// See [`Reductions::topk`](flambeau_backend::Reductions::topk).
 pub fn topk(x: Raw, values: Raw, indices: Raw, dim: usize, largest: bool) -> Result<()> {
     check_indices("topk", x, values, indices)?;
     if values.numel() == 0 {
@@ -279,7 +279,7 @@ pub fn topk(x: Raw, values: Raw, indices: Raw, dim: usize, largest: bool) -> Res
     })
 }
 
-/// See [`Reductions::searchsorted`](flambeau_core::backend::Reductions::searchsorted).
+/// See [`Reductions::searchsorted`](flambeau_backend::Reductions::searchsorted).
 pub fn searchsorted(sorted: Raw, v: Raw, out: Raw, right: bool) -> Result<()> {
     if out.dtype != DType::I64 || sorted.dtype != v.dtype {
         return Err(Error::dtype("searchsorted_out_cpu", out.dtype));
@@ -329,8 +329,8 @@ pub fn searchsorted(sorted: Raw, v: Raw, out: Raw, right: bool) -> Result<()> {
 mod tests {
     use crate::Cpu;
     use crate::test_tensor::{Lcg, Tensor, random_sizes};
-    use flambeau_core::DType::{self, *};
-    use flambeau_core::backend::Reductions;
+    use flambeau_backend::DType::{self, *};
+    use flambeau_backend::Reductions;
     use std::cmp::Ordering;
 
     const DTYPES: [DType; 10] = [F32, F64, BF16, F16, I64, I32, I16, U8, I8, Bool];

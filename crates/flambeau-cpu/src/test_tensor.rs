@@ -1,7 +1,7 @@
 //! For tests: tensors of any layout, and a small random source.
 
-use flambeau_core::DType;
-use flambeau_core::backend::Raw;
+use flambeau_backend::DType;
+use flambeau_backend::Raw;
 use half::{bf16, f16};
 
 /// A linear congruential generator; its upper bits are good enough for shapes and values.

@@ -1,7 +1,7 @@
 //! Owned operands of any layout for this crate's tests.
 
-use flambeau_core::DType;
-use flambeau_core::backend::Raw;
+use flambeau_backend::DType;
+use flambeau_backend::Raw;
 use std::cell::UnsafeCell;
 
 /// xorshift64*: small, repeatable.

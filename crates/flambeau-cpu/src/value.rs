@@ -196,7 +196,7 @@ pub struct Complex<T>(pub T, pub T);
 /// Runs `$body` with `$T` the element type of a real dtype (`bool` as `u8`).
 macro_rules! real_dtype {
     ($dtype:expr, $op:expr, $T:ident => $body:expr) => {{
-        use flambeau_core::DType;
+        use flambeau_backend::DType;
         match $dtype {
             DType::U8 | DType::Bool => {
                 type $T = u8;
@@ -246,7 +246,7 @@ macro_rules! real_dtype {
                 type $T = f64;
                 $body
             }
-            d => Err(flambeau_core::Error::dtype($op, d)),
+            d => Err(flambeau_backend::Error::dtype($op, d)),
         }
     }};
 }
@@ -254,7 +254,7 @@ macro_rules! real_dtype {
 /// As `real_dtype` for integers of any sign and `bool`, by size: for operations that do not look at the sign.
 macro_rules! int_dtype {
     ($dtype:expr, $op:expr, $T:ident => $body:expr) => {{
-        use flambeau_core::DType;
+        use flambeau_backend::DType;
         match $dtype {
             DType::U8 | DType::I8 | DType::Bool => {
                 type $T = u8;
@@ -272,7 +272,7 @@ macro_rules! int_dtype {
                 type $T = u64;
                 $body
             }
-            d => Err(flambeau_core::Error::dtype($op, d)),
+            d => Err(flambeau_backend::Error::dtype($op, d)),
         }
     }};
 }
@@ -280,7 +280,7 @@ macro_rules! int_dtype {
 /// As `real_dtype` for floats.
 macro_rules! float_dtype {
     ($dtype:expr, $op:expr, $T:ident => $body:expr) => {{
-        use flambeau_core::DType;
+        use flambeau_backend::DType;
         match $dtype {
             DType::F16 => {
                 type $T = half::f16;
@@ -298,7 +298,7 @@ macro_rules! float_dtype {
                 type $T = f64;
                 $body
             }
-            d => Err(flambeau_core::Error::dtype($op, d)),
+            d => Err(flambeau_backend::Error::dtype($op, d)),
         }
     }};
 }

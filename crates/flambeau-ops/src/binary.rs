@@ -13,7 +13,11 @@ use crate::unary::{self, log, neg, pow_number};
 /// Runs a kernel whose operands have the output's dtype (or, for a `bool` output, their common one).
 fn run(b: &dyn Backend, op: BinaryOp, x: Inputs, o: &[Tensor], p: &[f64]) -> Result<()> {
     let (a, c, out) = (arg(x, 0)?, arg(x, 1)?, &o[0]);
-    if a.dtype() == c.dtype() && a.sizes() == out.sizes() && c.sizes() == out.sizes() && (a.dtype() == out.dtype() || out.dtype() == DType::Bool) {
+    if a.dtype() == c.dtype()
+        && a.sizes() == out.sizes()
+        && c.sizes() == out.sizes()
+        && (a.dtype() == out.dtype() || out.dtype() == DType::Bool)
+    {
         return b.binary(op, p, a.raw(), c.raw(), out.raw());
     }
     let compute = if out.dtype() == DType::Bool { result_type_of(a, c)? } else { out.dtype() };

@@ -134,7 +134,10 @@ pub fn common_device(tensors: &[&Tensor]) -> Device {
 /// Shape, memory order and device of an elementwise result.
 pub fn broadcast_meta(tensors: &[&Tensor], dtype: DType) -> Result<Meta> {
     let first = tensors[0];
-    if first.is_contiguous() && tensors[1..].iter().all(|t| t.ndim() == 0 || t.is_contiguous() && t.sizes() == first.sizes()) && (first.ndim() > 0 || !first.device().is_cpu() || tensors.len() == 1) {
+    if first.is_contiguous()
+        && tensors[1..].iter().all(|t| t.ndim() == 0 || t.is_contiguous() && t.sizes() == first.sizes())
+        && (first.ndim() > 0 || !first.device().is_cpu() || tensors.len() == 1)
+    {
         return Ok(Meta { sizes: Dims::from_slice(first.sizes()), strides: None, dtype, device: first.device() });
     }
     let mut sizes = Dims::from_slice(first.sizes());

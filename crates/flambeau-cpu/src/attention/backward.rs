@@ -1,7 +1,7 @@
 //! The backward pass.
 
-use flambeau_core::backend::{Attention, Raw};
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::{Attention, Raw};
+use flambeau_backend::{DType, Error, Result};
 use half::{bf16, f16};
 
 use super::forward::scale_and_mask;
@@ -13,7 +13,7 @@ use crate::isa::{self, Isa, Kernel};
 use crate::parallel::par_range;
 use crate::scratch::Scratch;
 
-/// See [`Contraction::attention_backward`](flambeau_core::backend::Contraction::attention_backward).
+/// See [`Contraction::attention_backward`](flambeau_backend::Contraction::attention_backward).
 pub(crate) fn backward(
     g: Raw,
     [q, k, v]: [Raw; 3],

@@ -1,7 +1,7 @@
 //! The forward pass.
 
-use flambeau_core::backend::{Attention, Raw};
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::{Attention, Raw};
+use flambeau_backend::{DType, Error, Result};
 use half::{bf16, f16};
 
 use super::math::{Packed, ROWS, Real, Scores, keys};
@@ -12,7 +12,7 @@ use crate::isa::{self, Isa, Kernel};
 use crate::parallel::{num_threads, par_range};
 use crate::scratch::Scratch;
 
-/// See [`Contraction::attention`](flambeau_core::backend::Contraction::attention).
+/// See [`Contraction::attention`](flambeau_backend::Contraction::attention).
 pub(crate) fn forward(q: Raw, k: Raw, v: Raw, mask: Option<Raw>, out: Raw, lse: Raw, p: &Attention) -> Result<()> {
     let sizes = Sizes::of(&q, &v, p);
     let lse = Lse::of(&lse)?;

@@ -8,8 +8,8 @@ mod backward;
 mod forward;
 mod math;
 
-use flambeau_core::backend::{Attention, Raw};
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::{Attention, Raw};
+use flambeau_backend::{DType, Error, Result};
 
 use crate::gemm::matrix::Matrix;
 use crate::gemm::number::Element;

@@ -1,7 +1,7 @@
 //! Complex convolutions: four real ones on the parts, in place (a part is a real tensor with doubled strides).
 
-use flambeau_core::backend::{ConvParams, Raw};
-use flambeau_core::{DType, Result};
+use flambeau_backend::{ConvParams, Raw};
+use flambeau_backend::{DType, Result};
 
 use half::f16;
 

@@ -1,6 +1,6 @@
 //! Convolutions as gathers: which input element meets which weight at each output position.
 
-use flambeau_core::backend::{ConvParams, Raw};
+use flambeau_backend::{ConvParams, Raw};
 
 /// Always three spatial dimensions, the leading ones of size 1.
 pub(super) type Dims = [isize; 3];

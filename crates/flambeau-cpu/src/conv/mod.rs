@@ -11,8 +11,8 @@ mod geometry;
 mod padded;
 mod windows;
 
-use flambeau_core::backend::{ConvParams, Raw};
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::{ConvParams, Raw};
+use flambeau_backend::{DType, Error, Result};
 use half::{bf16, f16};
 
 use crate::gemm::engine::{self, PAR_FLOPS, PackedA, Sink};
@@ -60,7 +60,7 @@ macro_rules! with_float {
     };
 }
 
-/// See [`Contraction::conv`](flambeau_core::backend::Contraction::conv).
+/// See [`Contraction::conv`](flambeau_backend::Contraction::conv).
 pub(crate) fn conv(x: Raw, w: Raw, bias: Option<Raw>, out: Raw, p: &ConvParams) -> Result<()> {
     if out.dtype.is_complex() {
         return complex::conv(x, w, bias, out, p);
@@ -68,7 +68,7 @@ pub(crate) fn conv(x: Raw, w: Raw, bias: Option<Raw>, out: Raw, p: &ConvParams) 
     forward(x, w, bias, out, p, PLAIN)
 }
 
-/// See [`Contraction::conv_input`](flambeau_core::backend::Contraction::conv_input).
+/// See [`Contraction::conv_input`](flambeau_backend::Contraction::conv_input).
 pub(crate) fn conv_input(g: Raw, w: Raw, bias: Option<Raw>, gx: Raw, p: &ConvParams) -> Result<()> {
     if gx.dtype.is_complex() {
         return complex::conv_input(g, w, bias, gx, p);
@@ -76,7 +76,7 @@ pub(crate) fn conv_input(g: Raw, w: Raw, bias: Option<Raw>, gx: Raw, p: &ConvPar
     backward(g, w, bias, gx, p, PLAIN)
 }
 
-/// See [`Contraction::conv_weight`](flambeau_core::backend::Contraction::conv_weight).
+/// See [`Contraction::conv_weight`](flambeau_backend::Contraction::conv_weight).
 pub(crate) fn conv_weight(g: Raw, x: Raw, gw: Raw, p: &ConvParams) -> Result<()> {
     if gw.dtype.is_complex() {
         return complex::conv_weight(g, x, gw, p);

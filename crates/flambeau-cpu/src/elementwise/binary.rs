@@ -5,8 +5,8 @@ use super::unary::{gelu_inner, sigmoid, tanh_softplus};
 use crate::drive::GRAIN;
 use crate::isa::{Isa, Kernel, pick, pick_small};
 use crate::math::Real;
-use flambeau_core::DType;
-use flambeau_core::backend::BinaryOp;
+use flambeau_backend::BinaryOp;
+use flambeau_backend::DType;
 use std::marker::PhantomData;
 
 pub trait Binary: 'static {

@@ -6,8 +6,8 @@
 use crate::convert::{BLOCK, Scratch, Steps, gather, run_steps, scatter, splat, steps};
 use crate::drive::Loop;
 use crate::parallel::par_range;
-use flambeau_core::backend::Raw;
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::Raw;
+use flambeau_backend::{DType, Error, Result};
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 

@@ -5,8 +5,8 @@ use crate::drive::GRAIN;
 use crate::isa::{Isa, Kernel, pick_small};
 use crate::math::Real;
 use crate::math::complex::{C, Cx, cx};
-use flambeau_core::DType;
-use flambeau_core::backend::{BinaryOp, TernaryOp, UnaryOp};
+use flambeau_backend::DType;
+use flambeau_backend::{BinaryOp, TernaryOp, UnaryOp};
 use std::marker::PhantomData;
 
 trait Unary: 'static {

@@ -3,8 +3,8 @@
 use crate::convert::{BLOCK, Scratch, Span, Step, gather, run_steps, scatter, steps};
 use crate::drive::{GRAIN, Loop};
 use crate::parallel::par_range;
-use flambeau_core::backend::Raw;
-use flambeau_core::{DType, Error, Result, Scalar};
+use flambeau_backend::Raw;
+use flambeau_backend::{DType, Error, Result, Scalar};
 use smallvec::SmallVec;
 
 type Dims = SmallVec<[i64; 8]>;
@@ -49,7 +49,7 @@ fn any_part(x: &Raw, out: &Raw) -> Result<()> {
     }
     let im = Raw { ptr: im.as_mut_ptr().cast(), dtype: DType::Bool, sizes: out.sizes, strides: &strides };
     with_part(x, 1, |x| convert(x, &im))?;
-    let body = super::int::binary(flambeau_core::backend::BinaryOp::BitwiseOr, DType::Bool, &mut [0.0; 4], 0);
+    let body = super::int::binary(flambeau_backend::BinaryOp::BitwiseOr, DType::Bool, &mut [0.0; 4], 0);
     let body = body.ok_or_else(|| Error::dtype("copy", x.dtype))?;
     super::block::exec("copy", [out, out, &im], body, &super::block::Params::new(&[]))
 }

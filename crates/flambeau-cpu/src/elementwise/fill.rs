@@ -3,8 +3,8 @@
 use crate::convert::{BLOCK, Scratch, run_steps, splat, steps};
 use crate::drive::{GRAIN, Loop};
 use crate::parallel::par_range;
-use flambeau_core::backend::Raw;
-use flambeau_core::{DType, Error, Result, Scalar};
+use flambeau_backend::Raw;
+use flambeau_backend::{DType, Error, Result, Scalar};
 
 /// A scalar's bytes in dtype `t`.
 fn bytes(value: Scalar, t: DType) -> Result<[u8; 16]> {

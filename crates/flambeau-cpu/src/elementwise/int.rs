@@ -4,8 +4,8 @@
 use super::block::{Args, Body};
 use crate::drive::GRAIN;
 use crate::isa::{Isa, Kernel, pick, pick_small};
-use flambeau_core::DType;
-use flambeau_core::backend::{BinaryOp, UnaryOp};
+use flambeau_backend::DType;
+use flambeau_backend::{BinaryOp, UnaryOp};
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -14,8 +14,8 @@ mod unary;
 
 use crate::Cpu;
 use block::{Params, exec};
-use flambeau_core::backend::{BinaryOp, Elementwise, Raw, TernaryOp, UnaryOp};
-use flambeau_core::{DType, Error, Result, Scalar};
+use flambeau_backend::{BinaryOp, Elementwise, Raw, TernaryOp, UnaryOp};
+use flambeau_backend::{DType, Error, Result, Scalar};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The dtype that floats are computed in.

@@ -5,8 +5,8 @@ use super::int::computed;
 use crate::drive::GRAIN;
 use crate::isa::{Isa, Kernel, pick};
 use crate::math::Real;
-use flambeau_core::DType;
-use flambeau_core::backend::{BinaryOp, UnaryOp};
+use flambeau_backend::DType;
+use flambeau_backend::{BinaryOp, UnaryOp};
 use std::marker::PhantomData;
 
 trait Compare: 'static {

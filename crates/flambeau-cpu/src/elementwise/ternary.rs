@@ -5,8 +5,8 @@ use super::int::{Int, computed};
 use crate::drive::GRAIN;
 use crate::isa::{Isa, Kernel, pick, pick_small};
 use crate::math::Real;
-use flambeau_core::DType;
-use flambeau_core::backend::TernaryOp;
+use flambeau_backend::DType;
+use flambeau_backend::TernaryOp;
 use std::marker::PhantomData;
 
 trait Ternary: 'static {

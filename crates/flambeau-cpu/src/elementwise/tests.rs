@@ -1,9 +1,9 @@
 //! Semantics at the edges (values recorded from PyTorch 2.15), and layouts against a plain loop.
 
 use crate::Cpu;
-use flambeau_core::DType::{self, *};
-use flambeau_core::backend::{BinaryOp, Elementwise, Raw, TernaryOp, UnaryOp};
-use flambeau_core::{ErrorKind, Scalar};
+use flambeau_backend::DType::{self, *};
+use flambeau_backend::{BinaryOp, Elementwise, Raw, TernaryOp, UnaryOp};
+use flambeau_backend::{ErrorKind, Scalar};
 
 fn raw<'a, T>(v: &mut [T], t: DType, sizes: &'a [i64], strides: &'a [i64]) -> Raw<'a> {
     Raw { ptr: v.as_mut_ptr().cast(), dtype: t, sizes, strides }

@@ -4,8 +4,8 @@ use super::block::{Args, Body};
 use crate::drive::GRAIN;
 use crate::isa::{Isa, Kernel, pick, pick_small};
 use crate::math::{Real, special};
-use flambeau_core::DType;
-use flambeau_core::backend::UnaryOp;
+use flambeau_backend::DType;
+use flambeau_backend::UnaryOp;
 use std::marker::PhantomData;
 
 pub trait Unary: 'static {

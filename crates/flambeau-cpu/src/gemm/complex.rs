@@ -1,7 +1,7 @@
 //! Complex products, by the `gemm` crate; complex32 through complex64.
 
-use flambeau_core::backend::Raw;
-use flambeau_core::{DType, Result};
+use flambeau_backend::Raw;
+use flambeau_backend::{DType, Result};
 use half::f16;
 
 use super::Shape;

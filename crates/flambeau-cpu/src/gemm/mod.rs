@@ -12,8 +12,8 @@ pub(crate) mod number;
 mod transpose;
 mod vector;
 
-use flambeau_core::backend::Raw;
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::Raw;
+use flambeau_backend::{DType, Error, Result};
 use half::{bf16, f16};
 
 use crate::parallel::{num_threads, par_range};
@@ -79,7 +79,7 @@ macro_rules! with_real {
     };
 }
 
-/// See [`Contraction::gemm`](flambeau_core::backend::Contraction::gemm).
+/// See [`Contraction::gemm`](flambeau_backend::Contraction::gemm).
 pub(crate) fn gemm(alpha: f64, a: Raw, b: Raw, beta: f64, out: Raw) -> Result<()> {
     let shape = Shape::of(&a, &b, &out);
     if shape.batch == 0 || shape.m == 0 || shape.n == 0 {
@@ -107,7 +107,7 @@ pub(crate) fn gemm(alpha: f64, a: Raw, b: Raw, beta: f64, out: Raw) -> Result<()
 
 use number::Number;
 
-/// See [`Contraction::linear`](flambeau_core::backend::Contraction::linear).
+/// See [`Contraction::linear`](flambeau_backend::Contraction::linear).
 pub(crate) fn linear(x: Raw, w: Raw, bias: Option<Raw>, out: Raw) -> Result<()> {
     let s = Shape {
         batch: 1,

@@ -5,8 +5,8 @@ use super::first::First;
 use super::moves::Moves;
 use crate::drive::Loop;
 use crate::parallel::par_range;
-use flambeau_core::backend::{Raw, ScatterReduce};
-use flambeau_core::{DType, Error, Result, check};
+use flambeau_backend::{DType, Error, Result, check};
+use flambeau_backend::{Raw, ScatterReduce};
 use std::ops::Range;
 
 /// Positions whose addresses are computed at a time.

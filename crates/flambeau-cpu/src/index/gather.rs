@@ -5,8 +5,8 @@ use super::moves::{Lane, Moves, gather_of};
 use super::{bounds, indices_i64};
 use crate::drive::Loop;
 use crate::parallel::par_range;
-use flambeau_core::backend::{Raw, ScatterReduce};
-use flambeau_core::{DType, Error, Result, check};
+use flambeau_backend::{DType, Error, Result, check};
+use flambeau_backend::{Raw, ScatterReduce};
 
 const GRAIN: usize = 16384;
 

@@ -5,8 +5,8 @@
 use crate::drive::Loop;
 use crate::number::with_size;
 use crate::parallel::{par_range, threads_for};
-use flambeau_core::backend::Raw;
-use flambeau_core::{DType, Result, check};
+use flambeau_backend::Raw;
+use flambeau_backend::{DType, Result, check};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

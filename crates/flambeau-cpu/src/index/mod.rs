@@ -13,8 +13,8 @@ mod tests;
 
 use crate::Cpu;
 use crate::drive::Loop;
-use flambeau_core::backend::{Indexing, Raw, ScatterReduce};
-use flambeau_core::{DType, Result, check};
+use flambeau_backend::{DType, Result, check};
+use flambeau_backend::{Indexing, Raw, ScatterReduce};
 use moves::Moves;
 
 impl Indexing for Cpu {

@@ -2,8 +2,8 @@
 
 use crate::isa::{self, Isa, Kernel};
 use crate::number::{Acc, Number, Ordered, with_number, with_real, with_size};
-use flambeau_core::backend::ScatterReduce;
-use flambeau_core::{DType, Result};
+use flambeau_backend::ScatterReduce;
+use flambeau_backend::{DType, Result};
 use std::marker::PhantomData;
 
 /// `dst[i] (op)= src[i]` for `n` elements, strides in bytes.

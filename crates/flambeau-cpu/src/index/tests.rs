@@ -1,8 +1,8 @@
 use crate::Cpu;
 use crate::number::Complex;
 use crate::testing::{Element, Owned, Rng, coordinates};
-use flambeau_core::backend::{Indexing, Raw, ScatterReduce};
-use flambeau_core::{DType, ErrorKind};
+use flambeau_backend::{DType, ErrorKind};
+use flambeau_backend::{Indexing, Raw, ScatterReduce};
 
 fn shape(rng: &mut Rng, min: usize) -> Vec<i64> {
     (0..rng.range(min as i64, 4)).map(|_| rng.range(1, 5)).collect()

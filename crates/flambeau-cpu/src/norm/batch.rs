@@ -5,8 +5,8 @@ use crate::isa::{self, Isa, Kernel};
 use crate::parallel::par_range;
 use crate::reduce::{Shared, var_mean_as};
 use crate::value::{Float, FloatValue, Num, Value, float_dtype};
-use flambeau_core::Result;
-use flambeau_core::backend::Raw;
+use flambeau_backend::Raw;
+use flambeau_backend::Result;
 use std::marker::PhantomData;
 
 /// Elements of work for a thread.
@@ -15,7 +15,7 @@ const GRAIN: usize = 1 << 14;
 /// not depend on the number of threads.
 const CHUNK: usize = 256;
 
-/// See [`Norms::channel_stats`](flambeau_core::backend::Norms::channel_stats).
+/// See [`Norms::channel_stats`](flambeau_backend::Norms::channel_stats).
 pub fn channel_stats(x: Raw, mean: Raw, var: Raw) -> Result<()> {
     let sizes = [1, x.sizes[1], 1];
     let (ms, vs) = ([0, mean.strides[0], 0], [0, var.strides[0], 0]);
@@ -148,7 +148,7 @@ fn affine<T: FloatValue>(sizes: &[i64], x: Cube<T>, y: Option<Cube<T>>, out: Cub
     });
 }
 
-/// See [`Norms::channel_affine`](flambeau_core::backend::Norms::channel_affine).
+/// See [`Norms::channel_affine`](flambeau_backend::Norms::channel_affine).
 pub fn channel_affine(x: Raw, mean: Raw, invstd: Raw, w: Option<Raw>, b: Option<Raw>, out: Raw) -> Result<()> {
     same_dtype("batch_norm", x, &[out])?;
     float_dtype!(x.dtype, "batch_norm", T => {
@@ -226,7 +226,7 @@ impl<'a, T: FloatValue> Kernel for SumsKernel<'a, T> {
     }
 }
 
-/// See [`Norms::batch_norm_backward`](flambeau_core::backend::Norms::batch_norm_backward).
+/// See [`Norms::batch_norm_backward`](flambeau_backend::Norms::batch_norm_backward).
 pub fn batch_norm_backward(
     g: Raw,
     x: Raw,

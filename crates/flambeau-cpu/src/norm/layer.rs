@@ -5,8 +5,8 @@ use crate::isa::{self, Isa, Kernel};
 use crate::parallel::par_range;
 use crate::reduce::Shared;
 use crate::value::{Float, FloatValue, Num, Value, float_dtype};
-use flambeau_core::Result;
-use flambeau_core::backend::Raw;
+use flambeau_backend::Raw;
+use flambeau_backend::Result;
 use std::marker::PhantomData;
 
 /// Elements of work for a thread.
@@ -107,7 +107,7 @@ impl<'a, T: FloatValue> Kernel for ForwardKernel<'a, T> {
     }
 }
 
-/// See [`Norms::layer_norm`](flambeau_core::backend::Norms::layer_norm).
+/// See [`Norms::layer_norm`](flambeau_backend::Norms::layer_norm).
 pub fn layer_norm(x: Raw, w: Option<Raw>, b: Option<Raw>, eps: f64, out: Raw, mean: Raw, rstd: Raw) -> Result<()> {
     same_dtype("LayerNormKernelImpl", x, &[out])?;
     float_dtype!(x.dtype, "LayerNormKernelImpl", T => {
@@ -210,7 +210,7 @@ unsafe fn gradient<I: Isa, T: FloatValue>(
     }
 }
 
-/// See [`Norms::layer_norm_backward`](flambeau_core::backend::Norms::layer_norm_backward).
+/// See [`Norms::layer_norm_backward`](flambeau_backend::Norms::layer_norm_backward).
 pub fn layer_norm_backward(
     g: Raw,
     x: Raw,

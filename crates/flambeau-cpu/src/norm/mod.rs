@@ -9,8 +9,8 @@ mod softmax;
 mod tests;
 
 use crate::Cpu;
-use flambeau_core::Result;
-use flambeau_core::backend::{Norms, Raw};
+use flambeau_backend::Result;
+use flambeau_backend::{Norms, Raw};
 
 impl Norms for Cpu {
     fn softmax(&self, x: Raw, out: Raw, dim: usize, log: bool) -> Result<()> {

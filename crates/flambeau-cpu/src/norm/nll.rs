@@ -4,8 +4,8 @@ use super::row::{same_dtype, vector};
 use crate::parallel::par_range;
 use crate::reduce::Shared;
 use crate::value::{Num, Value, float_dtype};
-use flambeau_core::backend::{Elementwise, Raw};
-use flambeau_core::{DType, Error, Result, Scalar};
+use flambeau_backend::{DType, Error, Result, Scalar};
+use flambeau_backend::{Elementwise, Raw};
 
 /// Rows of work for a thread.
 const GRAIN: usize = 1 << 14;
@@ -32,7 +32,7 @@ fn check(target: &Raw, classes: i64, ignore: i64) -> Result<()> {
     Ok(())
 }
 
-/// See [`Norms::nll`](flambeau_core::backend::Norms::nll).
+/// See [`Norms::nll`](flambeau_backend::Norms::nll).
 pub fn nll(logp: Raw, target: Raw, w: Option<Raw>, ignore: i64, out: Raw) -> Result<()> {
     same_dtype("nll_loss_out_frame", logp, &[out])?;
     check(&target, logp.sizes[1], ignore)?;
@@ -63,7 +63,7 @@ pub fn nll(logp: Raw, target: Raw, w: Option<Raw>, ignore: i64, out: Raw) -> Res
     })
 }
 
-/// See [`Norms::nll_backward`](flambeau_core::backend::Norms::nll_backward).
+/// See [`Norms::nll_backward`](flambeau_backend::Norms::nll_backward).
 pub fn nll_backward(g: Raw, target: Raw, w: Option<Raw>, ignore: i64, gx: Raw) -> Result<()> {
     same_dtype("nll_loss_backward_out_frame", gx, &[g])?;
     check(&target, gx.sizes[1], ignore)?;

@@ -3,8 +3,8 @@
 
 use crate::isa::Isa;
 use crate::value::{Float, FloatValue, Num, Value};
-use flambeau_core::backend::Raw;
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::Raw;
+use flambeau_backend::{DType, Error, Result};
 use std::borrow::Cow;
 
 const LANES: usize = 32;

@@ -5,8 +5,8 @@ use crate::Cpu;
 use crate::isa::{self, Isa, Kernel};
 use crate::reduce::{Plan, Shared, TILE};
 use crate::value::{Float, FloatValue, Num, float_dtype};
-use flambeau_core::backend::{Elementwise, Raw};
-use flambeau_core::{Error, Result};
+use flambeau_backend::{Elementwise, Raw};
+use flambeau_backend::{Error, Result};
 use std::marker::PhantomData;
 
 /// A tile of lines: `w` of them side by side, or one with any strides.

@@ -1,7 +1,7 @@
 use crate::Cpu;
 use crate::test_tensor::{Lcg, Tensor, assert_close, random_sizes};
-use flambeau_core::DType::{self, *};
-use flambeau_core::backend::Norms;
+use flambeau_backend::DType::{self, *};
+use flambeau_backend::Norms;
 
 const FLOAT: [DType; 4] = [F32, F64, BF16, F16];
 
@@ -102,8 +102,7 @@ fn layer_norm_and_gradient_on_random_layouts() {
         let w = (r.below(2) == 0).then(|| random(&mut r, stat, &[n], 1.0));
         let b = (r.below(2) == 0).then(|| random(&mut r, stat, &[n], 1.0));
         let (y, mean, rstd) = (output(&mut r, dtype, &[m, n]), output(&mut r, stat, &[m]), output(&mut r, stat, &[m]));
-        let raw =
-            |t: &Option<Tensor>, f: &mut dyn FnMut(Option<flambeau_core::backend::Raw>)| f(t.as_ref().map(|t| t.raw()));
+        let raw = |t: &Option<Tensor>, f: &mut dyn FnMut(Option<flambeau_backend::Raw>)| f(t.as_ref().map(|t| t.raw()));
         raw(&w, &mut |w| {
             raw(&b, &mut |b| Cpu.layer_norm(x.raw(), w, b, 1e-2, y.raw(), mean.raw(), rstd.raw()).unwrap())
         });
@@ -246,5 +245,5 @@ fn nll_refuses_a_class_out_of_range() {
     target.set(&[1, 0], 3.0);
     let out = Tensor::contiguous(F32, &[2, 1]);
     let e = Cpu.nll(logp.raw(), target.raw(), None, -100, out.raw()).unwrap_err();
-    assert_eq!((e.kind(), e.message()), (flambeau_core::ErrorKind::Index, "Target 3 is out of bounds."));
+    assert_eq!((e.kind(), e.message()), (flambeau_backend::ErrorKind::Index, "Target 3 is out of bounds."));
 }

@@ -14,9 +14,9 @@ mod tests;
 use crate::Cpu;
 use crate::convert::{BLOCK, Scratch, narrow, run_steps, steps, widen};
 use crate::drive::Loop;
-use flambeau_core::backend::{Distribution, Random, Raw};
-use flambeau_core::generator::GeneratorState;
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::generator::GeneratorState;
+use flambeau_backend::{DType, Error, Result};
+use flambeau_backend::{Distribution, Random, Raw};
 use half::f16;
 use std::f64::consts::PI;
 
@@ -233,7 +233,7 @@ impl Random for Cpu {
             }
         }
         let x = Raw { ptr: r.as_mut_ptr().cast(), dtype: DType::I64, sizes: out.sizes, strides: &[1] };
-        flambeau_core::backend::Elementwise::copy(self, x, out)
+        flambeau_backend::Elementwise::copy(self, x, out)
     }
 
     fn multinomial(&self, weights: Raw, replacement: bool, g: &mut GeneratorState, out: Raw) -> Result<()> {

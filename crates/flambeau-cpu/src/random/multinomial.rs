@@ -2,9 +2,9 @@
 
 use super::uniform64;
 use crate::Cpu;
-use flambeau_core::backend::{BinaryOp, Elementwise, Raw};
-use flambeau_core::generator::GeneratorState;
-use flambeau_core::{DType, Result, bail};
+use flambeau_backend::generator::GeneratorState;
+use flambeau_backend::{BinaryOp, Elementwise, Raw};
+use flambeau_backend::{DType, Result, bail};
 
 /// With replacement by inversion of the cumulative sum. Without (or for a single draw) by the exponential race:
 /// the largest of `w / e` with `e` exponential (the Gumbel-max trick).

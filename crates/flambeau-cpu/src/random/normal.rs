@@ -3,9 +3,9 @@
 use super::{each, uniform32, uniform64};
 use crate::convert::narrow;
 use crate::isa::{Isa, Kernel, call};
-use flambeau_core::backend::Raw;
-use flambeau_core::generator::GeneratorState;
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::Raw;
+use flambeau_backend::generator::GeneratorState;
+use flambeau_backend::{DType, Error, Result};
 use half::f16;
 use std::f64::consts::PI;
 

@@ -2,9 +2,9 @@
 //! 1003 draws into a fresh tensor.
 
 use crate::Cpu;
-use flambeau_core::DType::{self, *};
-use flambeau_core::backend::{Distribution, Random, Raw};
-use flambeau_core::generator::GeneratorState;
+use flambeau_backend::DType::{self, *};
+use flambeau_backend::generator::GeneratorState;
+use flambeau_backend::{Distribution, Random, Raw};
 
 const RECORDED: &[(Distribution, DType, [u64; 3])] = &[
     (Distribution::Uniform { from: 0.0, to: 1.0 }, F32, [0x280af9eaf234580c, 0xbce2f386227c622e, 0x1a02f95bd3a5e793]),

@@ -5,8 +5,8 @@ use super::plan::Plan;
 use crate::isa::{self, Isa, Kernel};
 use crate::parallel::par_range;
 use crate::value::{Num, Value, real_dtype};
-use flambeau_core::backend::Raw;
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::Raw;
+use flambeau_backend::{DType, Error, Result};
 use std::marker::PhantomData;
 
 /// Elements searched at once in a run; also the block whose position is looked up at the end.

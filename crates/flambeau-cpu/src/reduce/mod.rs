@@ -15,8 +15,8 @@ pub(crate) use simple::as_real;
 pub(crate) use variance::var_mean_as;
 
 use crate::Cpu;
-use flambeau_core::Result;
-use flambeau_core::backend::{Raw, ReduceOp, Reductions, ScanOp};
+use flambeau_backend::Result;
+use flambeau_backend::{Raw, ReduceOp, Reductions, ScanOp};
 
 impl Reductions for Cpu {
     /// Beyond the contract: `Sum` also takes any integer or `bool` input with an `i64` output.

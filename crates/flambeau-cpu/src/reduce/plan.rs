@@ -1,7 +1,7 @@
 //! How a reduction walks its input: merged dimensions, which of them are columns, where threads come in.
 
 use crate::parallel::par_range;
-use flambeau_core::backend::Raw;
+use flambeau_backend::Raw;
 use smallvec::{SmallVec, smallvec};
 
 /// Widest run of outputs reduced together: their accumulators stay in the first level cache, and rows are still

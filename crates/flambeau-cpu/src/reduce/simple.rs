@@ -4,8 +4,8 @@ use super::fold::{Fold, WorkspaceOf, fold};
 use super::ops::*;
 use super::plan::Plan;
 use crate::value::{Complex, Float, FloatValue, Num, Value, float_dtype, int_dtype, real_dtype};
-use flambeau_core::backend::{Raw, ReduceOp};
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::{DType, Error, Result};
+use flambeau_backend::{Raw, ReduceOp};
 
 /// Folds `x` and stores what `finish` makes of each result.
 fn simple<F: Fold, T>(f: F, x: Raw, out: Raw, cost: usize, finish: impl Fn(F::A) -> T + Sync) -> Result<()> {

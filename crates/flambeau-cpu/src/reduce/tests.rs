@@ -1,7 +1,7 @@
 use crate::Cpu;
 use crate::test_tensor::{Lcg, Tensor, assert_close, random_sizes};
-use flambeau_core::DType::{self, *};
-use flambeau_core::backend::{ReduceOp, Reductions};
+use flambeau_backend::DType::{self, *};
+use flambeau_backend::{ReduceOp, Reductions};
 use std::collections::HashMap;
 
 const REAL: [DType; 12] = [F32, F64, BF16, F16, I64, I32, I16, I8, U8, U16, U32, Bool];

@@ -5,10 +5,10 @@ use super::fold::{Fold, WorkspaceOf, fold};
 use super::ops::*;
 use super::plan::Plan;
 use crate::value::{Complex, Float, Value, float_dtype};
-use flambeau_core::backend::Raw;
-use flambeau_core::{DType, Error, Result};
+use flambeau_backend::Raw;
+use flambeau_backend::{DType, Error, Result};
 
-/// See [`Reductions::var_mean`](flambeau_core::backend::Reductions::var_mean).
+/// See [`Reductions::var_mean`](flambeau_backend::Reductions::var_mean).
 pub fn var_mean(x: Raw, var: Raw, mean: Raw, correction: f64) -> Result<()> {
     let (count, left) = counts(x, mean, correction);
     match x.dtype {

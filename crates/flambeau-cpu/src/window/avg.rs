@@ -4,8 +4,8 @@ use super::geometry::{Axis, Volume, for_rows, same_planes};
 use crate::isa::{self, Isa, Kernel};
 use crate::number::{Acc, Number, Ordered, with_real};
 use crate::parallel::par_range;
-use flambeau_core::backend::{PoolParams, Raw};
-use flambeau_core::{DType, Error, Result, check};
+use flambeau_backend::{DType, Error, Result, check};
+use flambeau_backend::{PoolParams, Raw};
 use std::marker::PhantomData;
 
 pub(super) fn avg_pool(x: Raw, out: Raw, p: &PoolParams) -> Result<()> {

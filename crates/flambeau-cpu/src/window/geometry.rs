@@ -1,8 +1,8 @@
 //! Where windows lie: one description for pools of one to three dimensions, sliding or adaptive.
 
 use crate::number::{Acc, Number};
-use flambeau_core::backend::{PoolParams, Raw};
-use flambeau_core::{Result, check};
+use flambeau_backend::{PoolParams, Raw};
+use flambeau_backend::{Result, check};
 
 /// A `[n, c, ...]` operand with its spatial dimensions filled up to three (size 1 in front).
 #[derive(Clone, Copy)]

@@ -7,8 +7,8 @@ use super::geometry::{Axis, Volume, for_rows, same_planes};
 use crate::isa::{self, Isa, Kernel};
 use crate::number::{Number, Ordered, with_real};
 use crate::parallel::par_range;
-use flambeau_core::backend::{PoolParams, Raw};
-use flambeau_core::{DType, Result, check};
+use flambeau_backend::{DType, Result, check};
+use flambeau_backend::{PoolParams, Raw};
 use std::marker::PhantomData;
 
 pub(super) fn max_pool(x: Raw, out: Raw, idx: Raw, p: &PoolParams) -> Result<()> {

@@ -9,8 +9,8 @@ mod tests;
 mod unfold;
 
 use crate::Cpu;
-use flambeau_core::Result;
-use flambeau_core::backend::{PoolParams, Raw, Windows};
+use flambeau_backend::Result;
+use flambeau_backend::{PoolParams, Raw, Windows};
 
 impl Windows for Cpu {
     fn max_pool(&self, x: Raw, out: Raw, idx: Raw, p: &PoolParams) -> Result<()> {

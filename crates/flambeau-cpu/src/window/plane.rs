@@ -4,8 +4,8 @@ use super::geometry::{Volume, same_planes};
 use crate::index::first::First;
 use crate::number::{Acc, with_number, with_size};
 use crate::parallel::par_range;
-use flambeau_core::backend::Raw;
-use flambeau_core::{DType, Error, Result, check};
+use flambeau_backend::Raw;
+use flambeau_backend::{DType, Error, Result, check};
 
 fn checked(name: &str, small: Raw, idx: Raw, large: Raw, nd: usize) -> Result<[Volume; 3]> {
     check!(small.dtype == large.dtype, Runtime, "{name}: the output's dtype differs from the input's");

@@ -1,7 +1,7 @@
 use crate::Cpu;
 use crate::testing::{Element, Owned, Rng, coordinates};
-use flambeau_core::ErrorKind;
-use flambeau_core::backend::{PoolParams, Windows};
+use flambeau_backend::ErrorKind;
+use flambeau_backend::{PoolParams, Windows};
 
 struct Case {
     p: PoolParams,

@@ -3,8 +3,8 @@
 use super::geometry::{Slide, Volume};
 use crate::number::{Acc, Number, with_number, with_size};
 use crate::parallel::par_range;
-use flambeau_core::backend::{PoolParams, Raw};
-use flambeau_core::{Result, check};
+use flambeau_backend::{PoolParams, Raw};
+use flambeau_backend::{Result, check};
 
 /// The blocks of one operation: `taps` kernel positions, `blocks` places.
 struct Blocks {

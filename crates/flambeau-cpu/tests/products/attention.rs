@@ -1,5 +1,5 @@
-use flambeau_core::DType;
-use flambeau_core::backend::{Attention, Contraction, Raw};
+use flambeau_backend::DType;
+use flambeau_backend::{Attention, Contraction, Raw};
 use flambeau_cpu::Cpu;
 
 use crate::tensor::{Rng, Tensor, assert_close};

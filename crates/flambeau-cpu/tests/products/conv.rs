@@ -1,5 +1,5 @@
-use flambeau_core::DType;
-use flambeau_core::backend::{Contraction, ConvParams};
+use flambeau_backend::DType;
+use flambeau_backend::{Contraction, ConvParams};
 use flambeau_cpu::Cpu;
 
 use crate::tensor::{Rng, Tensor, add, assert_close, mul};

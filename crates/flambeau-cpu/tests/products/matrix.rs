@@ -1,5 +1,5 @@
-use flambeau_core::backend::{Contraction, Raw};
-use flambeau_core::{DType, ErrorKind};
+use flambeau_backend::{Contraction, Raw};
+use flambeau_backend::{DType, ErrorKind};
 use flambeau_cpu::Cpu;
 
 use crate::tensor::{Rng, Tensor, add, assert_close, mul};

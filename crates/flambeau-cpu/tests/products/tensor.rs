@@ -1,7 +1,7 @@
 //! Test tensors of any dtype and layout, read and written as (real, imaginary) float64.
 
-use flambeau_core::DType;
-use flambeau_core::backend::Raw;
+use flambeau_backend::DType;
+use flambeau_backend::Raw;
 use half::{bf16, f16};
 
 /// A small reproducible generator.

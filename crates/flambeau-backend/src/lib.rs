@@ -13,12 +13,16 @@
 //! * Reduced-precision floats accumulate in float32; integer arithmetic wraps.
 
 mod contraction;
+pub mod dtype;
 mod elementwise;
+pub mod error;
+pub mod generator;
 mod index;
 mod norm;
 mod optimizers;
 mod random;
 mod reduce;
+pub mod scalar;
 mod window;
 
 pub use contraction::{Attention, Contraction, ConvParams};
@@ -30,8 +34,9 @@ pub use random::{Distribution, Random};
 pub use reduce::{ReduceOp, Reductions, ScanOp};
 pub use window::{PoolParams, Windows};
 
-use crate::dtype::DType;
-use crate::error::Error;
+pub use dtype::{DType, promote};
+pub use error::{Error, ErrorKind, Result};
+pub use scalar::{Scalar, default_dtype, set_default_dtype};
 
 /// A kernel's view of a tensor: raw memory, nothing owned.
 #[derive(Clone, Copy, Debug)]
