@@ -1,3 +1,15 @@
-//! What networks are made of and trained with: modules, initialisers, optimizers, schedulers.
+//! What networks are made of and trained with: modules, initialisers, optimizers, schedulers, batches of data.
 
+mod batches;
+pub mod functional;
+pub mod init;
+mod layers;
+mod module;
 pub mod optim;
+mod state;
+
+pub use batches::{Batches, TensorDataset};
+pub use functional::Reduction;
+pub use layers::*;
+pub use module::{Buffer, Entry, EntryMut, Field, Forward, Module, Parameter, Visit, VisitMut};
+pub use state::{LoadReport, StateDict};

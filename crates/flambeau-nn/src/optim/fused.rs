@@ -53,6 +53,7 @@ fn each<T: Borrow<Tensor>, const N: usize>(
     if !(0..n).all(|i| plain(&row(columns, i))) {
         return Ok(false);
     }
+    flambeau_ops::init();
     let cpu = backend(Device::CPU)?;
     for i in 0..n {
         let ts = row(columns, i);
