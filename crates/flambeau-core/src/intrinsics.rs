@@ -10,6 +10,10 @@ use crate::tensor::Tensor;
 /// Function pointers into the operations' crate.
 pub struct Intrinsics {
     pub add: fn(&Tensor, &Tensor) -> Result<Tensor>,
+    pub sub: fn(&Tensor, &Tensor) -> Result<Tensor>,
+    pub mul: fn(&Tensor, &Tensor) -> Result<Tensor>,
+    pub div: fn(&Tensor, &Tensor) -> Result<Tensor>,
+    pub neg: fn(&Tensor) -> Result<Tensor>,
     pub add_: fn(&Tensor, &Tensor) -> Result<()>,
     pub clone: fn(&Tensor) -> Result<Tensor>,
     pub copy_: fn(&Tensor, &Tensor) -> Result<()>,

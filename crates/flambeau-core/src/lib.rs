@@ -9,6 +9,7 @@ pub mod device;
 pub mod intrinsics;
 pub mod layout;
 pub mod op;
+mod operators;
 pub mod random;
 pub mod storage;
 mod tensor;
@@ -20,5 +21,6 @@ pub use flambeau_backend::{DType, Error, ErrorKind, Result, Scalar, default_dtyp
 pub use call::{call, call_inplace, call_out, call1};
 pub use data::Element;
 pub use device::{Device, DeviceKind};
+pub use operators::Operand;
 pub use random::Generator;
 pub use tensor::{Tensor, WeakTensor};

@@ -237,6 +237,10 @@ pub fn sum_to(g: &Tensor, sizes: &[i64]) -> Result<Tensor> {
 pub(crate) fn intrinsics() -> Intrinsics {
     Intrinsics {
         add: crate::binary::add,
+        sub: crate::binary::sub,
+        mul: crate::binary::mul,
+        div: crate::binary::div,
+        neg: unary::neg,
         add_: |a, b| {
             flambeau_core::call_inplace(&crate::binary::add::OP, &[Some(a), Some(b)], Params::new()).map(|_| ())
         },
