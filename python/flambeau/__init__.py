@@ -15,7 +15,6 @@ __version__ = "0.1.0"
 globals().update({_name: getattr(_C, _name) for _name in dir(_C) if not _name.startswith("_") and _name != "return_types"})
 # One function per public name of the registry.
 globals().update({_name: getattr(_C._functions, _name) for _name in dir(_C._functions) if not _name.startswith("_")})
-del _name
 
 inf = _math.inf
 nan = _math.nan

@@ -122,7 +122,7 @@ def _deepcopy(self, memo):
         return memo[id(self)]
     with _C.no_grad():
         if self.device.type == "meta":
-            new = _C.empty_strided(tuple(self.size()), self.stride(), dtype=self.dtype, device="meta")
+            new = _C._functions.empty_strided(tuple(self.size()), self.stride(), dtype=self.dtype, device="meta")
         else:
             # Tensors that share a storage share the copy of it.
             key = ("flambeau storage", self.untyped_storage()._cdata)

@@ -247,8 +247,8 @@ def _grad_suffix(tensor):
 
 
 def _primal_and_tangent(tensor):
-    forward_ad = getattr(getattr(flambeau, "autograd", None), "forward_ad", None)
-    return (tensor, None) if forward_ad is None else forward_ad.unpack_dual(tensor)
+    unpack = getattr(flambeau._C, "_unpack_dual", None)
+    return (tensor, None) if unpack is None else unpack(tensor)
 
 
 def _str_intern(tensor, tensor_contents):

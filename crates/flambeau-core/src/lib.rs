@@ -11,6 +11,7 @@ pub mod layout;
 pub mod op;
 mod operators;
 pub mod random;
+pub mod schema;
 pub mod storage;
 mod tensor;
 pub mod view;

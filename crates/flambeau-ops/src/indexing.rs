@@ -63,6 +63,11 @@ fn prepare(x: &Tensor, indices: Inputs) -> Result<Prepared> {
         })?;
     }
     let axes: Vec<i64> = (0..flat.len() as i64).filter(|&d| flat[d as usize].is_some()).collect();
+    check!(
+        layout::numel(&shape) == 0 || axes.iter().all(|&d| x.sizes()[d as usize] != 0),
+        Index,
+        "index is out of bounds for dimension with size 0"
+    );
     let adjacent = axes.windows(2).all(|w| w[1] == w[0] + 1);
     let rest = (0..x.ndim() as i64).filter(|d| !axes.contains(d));
     let order: Vec<i64> = axes.iter().copied().chain(rest).collect();

@@ -6,7 +6,7 @@
 
 #[macro_use]
 mod macros;
-mod operand;
+pub mod operand;
 
 pub mod activation;
 pub mod attention;

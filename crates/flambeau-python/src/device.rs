@@ -1,9 +1,11 @@
 //! `torch.device`, `torch.layout` and `torch.memory_format`.
 
+use std::cell::{Cell, RefCell};
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
 use flambeau_core::Device;
+use flambeau_core::op::Value;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -132,6 +134,17 @@ impl PyDevice {
         other.cast::<PyDevice>().is_ok_and(|o| o.get().0 == self.0)
     }
 
+    /// `with torch.device("meta"):` makes new tensors there.
+    fn __enter__<'py>(slf: Bound<'py, PyDevice>) -> Bound<'py, PyDevice> {
+        let before = DEFAULT.replace(Some(slf.get().0));
+        BEFORE.with_borrow_mut(|b| b.push(before));
+        slf
+    }
+
+    fn __exit__(&self, _ty: Bound<'_, PyAny>, _value: Bound<'_, PyAny>, _traceback: Bound<'_, PyAny>) {
+        DEFAULT.set(BEFORE.with_borrow_mut(Vec::pop).flatten());
+    }
+
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
         let args = match self.0.index {
             None => (self.0.type_name(),).into_pyobject(py)?,
@@ -175,6 +188,36 @@ impl PyMemoryFormat {
     }
 }
 
+thread_local! {
+    static DEFAULT: Cell<Option<Device>> = const { Cell::new(None) };
+    /// What the contexts that are entered now will put back.
+    static BEFORE: RefCell<Vec<Option<Device>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What operations that make tensors get when no device is given.
+pub fn default_value() -> Value {
+    DEFAULT.get().map_or(Value::None, Value::Device)
+}
+
+/// The device on which this thread makes tensors.
+pub fn default_device() -> Device {
+    DEFAULT.get().unwrap_or(Device::CPU)
+}
+
+#[pyfunction]
+fn _set_default_device(device: Option<&Bound<'_, PyAny>>) -> PyResult<Option<PyDevice>> {
+    let new = match device.and_then(extract) {
+        Some(d) => Some(d?),
+        None => None,
+    };
+    Ok(DEFAULT.replace(new).map(PyDevice))
+}
+
+#[pyfunction]
+fn get_default_device(py: Python<'_>) -> Bound<'_, PyDevice> {
+    object(py, default_device())
+}
+
 static STRIDED: PyOnceLock<Py<PyLayout>> = PyOnceLock::new();
 
 /// `torch.strided`.
@@ -188,6 +231,8 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyDevice>()?;
     m.add_class::<PyLayout>()?;
     m.add_class::<PyMemoryFormat>()?;
+    m.add_function(wrap_pyfunction!(_set_default_device, m)?)?;
+    m.add_function(wrap_pyfunction!(get_default_device, m)?)?;
     m.add("strided", strided(py))?;
     // Named so that code can compare a tensor's layout with them.
     for name in ["sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc", "jagged"] {

@@ -238,6 +238,7 @@ pub fn register(m: &Bound<'_, PyModule>, mut methods: Vec<PyMethodDef>, mut gett
         slot(ffi::Py_tp_doc, c"A multi-dimensional array that remembers how it was computed.".as_ptr() as *mut c_void),
     ];
     slots.extend(crate::number::slots());
+    slots.extend(crate::indexing::slots());
     slots.push(slot(0, null_mut()));
     let mut spec = ffi::PyType_Spec {
         name: c"flambeau.Tensor".as_ptr(),
@@ -248,6 +249,10 @@ pub fn register(m: &Bound<'_, PyModule>, mut methods: Vec<PyMethodDef>, mut gett
     };
     // SAFETY: a valid spec; its tables live for the whole process.
     let ty = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&mut spec))? };
+    // Messages of Python's operators show the name alone, as in PyTorch.
+    ty.setattr("__name__", "Tensor")?;
+    // NumPy's operators leave an operation with a tensor to the tensor.
+    ty.setattr("__array_priority__", 1000)?;
     object::set_type(ty.as_ptr().cast());
     std::mem::forget(ty.clone());
     m.add("Tensor", ty)

@@ -5,7 +5,7 @@ mod legacy;
 mod list;
 pub mod memory;
 mod numpy;
-mod sequence;
+pub(crate) mod sequence;
 
 use flambeau_core::layout::Dims;
 use flambeau_core::view::Layout;
@@ -332,6 +332,11 @@ fn scalar_tensor(
     });
     let device = optional_device("scalar_tensor", device)?.unwrap_or(Device::CPU);
     with_grad(Tensor::scalar(value, dtype, device).py()?, requires_grad).map(Arg)
+}
+
+/// A NumPy array as a tensor over the same memory.
+pub(crate) fn from_numpy_array(obj: &Bound<'_, PyAny>) -> PyResult<Tensor> {
+    numpy::from_array(obj, false)
 }
 
 /// A Python number, or a tensor with one element, as a host number.

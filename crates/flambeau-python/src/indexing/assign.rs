@@ -1,0 +1,130 @@
+//! `x[index] = value`.
+
+use flambeau_core::layout::fmt;
+use flambeau_core::op::Value;
+use flambeau_core::schema::Schema;
+use flambeau_core::view::ViewOp;
+use flambeau_core::{Scalar, Tensor, call};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::prelude::*;
+
+use super::item::{self, Item};
+use super::{apply, number_like, select, slice};
+use crate::args::check::is_number;
+use crate::args::convert::scalar;
+use crate::args::message::type_name;
+use crate::errors::IntoPyResult;
+use crate::object::unwrap;
+
+/// What is written: a tensor, or a number.
+enum Source {
+    Tensor(Tensor),
+    Number(Scalar),
+}
+
+pub fn set(t: &Tensor, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let source = match unwrap(value) {
+        Some(v) => Source::Tensor(v.clone()),
+        // SAFETY: a live object under the GIL; a number by the check.
+        None => unsafe {
+            if !is_number(value.as_ptr()) {
+                return Err(PyTypeError::new_err(format!(
+                    "can't assign a {} to a torch.{}Tensor",
+                    type_name(value),
+                    t.dtype().scalar_name()
+                )));
+            }
+            Source::Number(scalar(value.as_ptr())?)
+        },
+    };
+    let items = item::parse(index)?;
+    // What needs no index tensor is a copy into a view.
+    match &items[..] {
+        [Item::Bool(false)] => return Ok(()),
+        [Item::Bool(true)] => return copy_to(&call::view(&ViewOp::Unsqueeze(0), t).py()?, source),
+        [Item::Int(i)] => return copy_to(&select(t, 0, *i, 0)?, source),
+        [Item::Slice(a, b, c)] => return copy_to(&slice(t, 0, (*a, *b, *c))?, source),
+        [Item::Ellipsis] => return copy_to(t, source),
+        _ => {}
+    }
+    let s = apply(t, &items)?;
+    if s.indices.is_empty() {
+        return copy_to(&s.view, source);
+    }
+    let values = match source {
+        Source::Tensor(v) if v.ndim() == 0 && v.dtype() != s.view.dtype() => {
+            flambeau_ops::copy::to_dtype(&v, s.view.dtype()).py()?
+        }
+        Source::Tensor(v) => without_leading_ones(&v, v.ndim())?,
+        Source::Number(Scalar::Complex(_, im)) if im != 0.0 && !t.dtype().is_complex() => {
+            return Err(PyRuntimeError::new_err(
+                "index_fill_(): Converting complex Scalar to non-complex type is not supported",
+            ));
+        }
+        Source::Number(n) => number_like(&s.view, n)?,
+    };
+    put(&s.view, &s.indices, &values)
+}
+
+/// `index_put_`.
+fn put(t: &Tensor, indices: &[Option<Tensor>], values: &Tensor) -> PyResult<()> {
+    let op = flambeau_ops::registry().iter().find(|o| Schema::name_of(o.sig) == "index_put");
+    let Some(&op) = op else { return Err(PyRuntimeError::new_err("the operation index_put is not registered")) };
+    let inputs: Vec<Option<&Tensor>> =
+        std::iter::once(Some(t)).chain(indices.iter().map(Option::as_ref)).chain([Some(values)]).collect();
+    let params = [Value::Int(indices.len() as i64), Value::Bool(false)].into_iter().collect();
+    call::call_inplace(op, &inputs, params).py().map(|_| ())
+}
+
+/// Drops leading dimensions of size one, at most `most` of them.
+fn without_leading_ones(t: &Tensor, most: usize) -> PyResult<Tensor> {
+    let mut t = t.clone();
+    for _ in 0..most {
+        if t.sizes().first() != Some(&1) {
+            break;
+        }
+        t = call::view(&ViewOp::Squeeze(0), &t).py()?;
+    }
+    Ok(t)
+}
+
+/// Writes a value, expanded, into a view.
+fn copy_to(dst: &Tensor, source: Source) -> PyResult<()> {
+    let src = match source {
+        Source::Number(n) => {
+            number_like(dst, n)?;
+            return flambeau_ops::copy::fill_(dst, n).py();
+        }
+        Source::Tensor(src) => src,
+    };
+    if src.sizes() == dst.sizes() || src.ndim() == 0 {
+        return flambeau_ops::copy::copy_(dst, &src).py();
+    }
+    // PyTorch drops all leading ones first, so that (1, 1, 3) fits where (3) does.
+    let src = without_leading_ones(&src, src.ndim())?;
+    if src.ndim() > dst.ndim() {
+        return Err(PyRuntimeError::new_err(format!(
+            "expand(torch.{}Tensor{{{}}}, size={}): the number of sizes provided ({}) must be greater or equal to the number of \
+             dimensions in the tensor ({})",
+            src.dtype().scalar_name(),
+            fmt(src.sizes()),
+            fmt(dst.sizes()),
+            dst.ndim(),
+            src.ndim()
+        )));
+    }
+    let lead = dst.ndim() - src.ndim();
+    for d in (0..src.ndim()).rev() {
+        let (have, want) = (src.sizes()[d], dst.sizes()[lead + d]);
+        if have != want && have != 1 {
+            return Err(PyRuntimeError::new_err(format!(
+                "The expanded size of the tensor ({want}) must match the existing size ({have}) at non-singleton dimension {}.  \
+                 Target sizes: {}.  Tensor sizes: {}",
+                lead + d,
+                fmt(dst.sizes()),
+                fmt(src.sizes())
+            )));
+        }
+    }
+    flambeau_ops::copy::copy_(dst, &src).py()
+}

@@ -1,0 +1,221 @@
+//! Gives every row of the registry its names in Python.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::ptr::null_mut;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+
+use flambeau_core::op::{OpDef, surface};
+use flambeau_core::schema::Schema;
+use pyo3::exceptions::PySystemError;
+use pyo3::ffi::{self, PyMethodDef, PyMethodDefPointer};
+use pyo3::prelude::*;
+
+use crate::args::spec::{Function, Overload, Surface};
+use crate::entry::{self, OpRef};
+use crate::tensor_type::table;
+use crate::thunks;
+
+/// Names that are attributes or written by hand, though a row has them as methods.
+const NOT_METHODS: [&str; 3] = ["real", "imag", "to_copy"];
+
+/// All functions by where and under what name they are called.
+pub struct Catalog {
+    list: Vec<&'static Function>,
+    index: HashMap<(u16, &'static str), usize>,
+}
+
+static CATALOG: OnceLock<Catalog> = OnceLock::new();
+
+/// The function behind a public name.
+pub fn find(surface: Surface, name: &str) -> Option<&'static Function> {
+    let c = CATALOG.get()?;
+    // The key's lifetime is only that of the lookup.
+    c.index.iter().find(|((s, n), _)| *s == surface.bit() && *n == name).map(|(_, &i)| c.list[i])
+}
+
+struct Draft {
+    name: &'static str,
+    surface: Surface,
+    rows: Vec<(&'static OpDef, bool)>,
+}
+
+/// Which public names the rows have, with their overloads in the registry's order.
+fn drafts() -> Vec<Draft> {
+    let mut drafts: Vec<Draft> = Vec::new();
+    let mut at: HashMap<(u16, String), usize> = HashMap::new();
+    let mut add = |surface: Surface, name: String, op: &'static OpDef, inplace: bool| {
+        let i = *at.entry((surface.bit(), name.clone())).or_insert_with(|| {
+            drafts.push(Draft { name: Box::leak(name.into_boxed_str()), surface, rows: Vec::new() });
+            drafts.len() - 1
+        });
+        drafts[i].rows.push((op, inplace));
+    };
+    for &op in flambeau_ops::registry().iter().chain(crate::casts::ROWS) {
+        let public = Schema::name_of(op.sig);
+        for name in std::iter::once(&public).chain(op.aliases) {
+            for s in Surface::ALL {
+                let hidden = s != Surface::Internal && op.surfaces & surface::INTERNAL != 0;
+                if hidden || op.surfaces & s.bit() == 0 || (s == Surface::Method && NOT_METHODS.contains(name)) {
+                    continue;
+                }
+                add(s, name.to_string(), op, false);
+                if op.surfaces & surface::INPLACE != 0
+                    && !matches!(s, Surface::Special | Surface::Linalg | Surface::Internal)
+                {
+                    add(s, format!("{name}_"), op, true);
+                }
+            }
+        }
+    }
+    drafts
+}
+
+/// Reads all signatures. Once, at import.
+pub fn build(py: Python<'_>) -> PyResult<()> {
+    let mut list: Vec<&'static Function> = Vec::new();
+    let mut index = HashMap::new();
+    for d in drafts() {
+        let mut overloads = Vec::with_capacity(d.rows.len());
+        for &(op, inplace) in &d.rows {
+            overloads.push(Overload::new(py, op, d.surface, inplace)?);
+        }
+        let label = match d.surface {
+            Surface::Special => format!("special_{}", d.name),
+            Surface::Linalg => format!("linalg_{}", d.name),
+            _ => d.name.to_string(),
+        };
+        let f = Function {
+            name: d.name,
+            label,
+            surface: d.surface,
+            overloads,
+            object: AtomicPtr::new(null_mut()),
+            doc: document(&d),
+        };
+        index.insert((d.surface.bit(), d.name), list.len());
+        list.push(Box::leak(Box::new(f)));
+    }
+    let _ = CATALOG.set(Catalog { list, index });
+    Ok(())
+}
+
+/// The docstring: every overload's signature, then what it does.
+fn document(d: &Draft) -> &'static str {
+    let mut text = String::new();
+    for (op, inplace) in &d.rows {
+        let sig = op.sig.split_once('(').map_or("", |s| s.1);
+        text.push_str(&format!("{}({sig}\n", d.name));
+        let _ = inplace;
+    }
+    text.push('\n');
+    let mut seen: Vec<&str> = Vec::new();
+    for (op, inplace) in &d.rows {
+        if !seen.contains(&op.doc) {
+            seen.push(op.doc);
+            text.push_str(op.doc);
+            text.push_str(if *inplace { " In place.\n" } else { "\n" });
+        }
+    }
+    Box::leak(text.into_boxed_str())
+}
+
+fn definition(f: &'static Function, entry: ffi::PyCFunctionFastWithKeywords) -> PyResult<PyMethodDef> {
+    let text = |s: &str| CString::new(s).map_err(|_| PySystemError::new_err("a name has a zero byte"));
+    Ok(PyMethodDef {
+        ml_name: text(f.name)?.into_raw(),
+        ml_meth: PyMethodDefPointer { PyCFunctionFastWithKeywords: entry },
+        ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
+        ml_doc: text(f.doc)?.into_raw(),
+    })
+}
+
+/// The definitions of all methods that are not among `taken`.
+pub fn methods(taken: &[String]) -> PyResult<Vec<PyMethodDef>> {
+    let Some(catalog) = CATALOG.get() else { return Ok(Vec::new()) };
+    let mut functions: Vec<&'static Function> = Vec::new();
+    let mut defs = Vec::new();
+    for &f in &catalog.list {
+        if f.surface != Surface::Method || taken.iter().any(|t| t == f.name) {
+            continue;
+        }
+        if functions.len() == thunks::COUNT {
+            return Err(PySystemError::new_err("more methods than thunks: raise thunks::COUNT"));
+        }
+        defs.push(definition(f, thunks::thunk(functions.len()))?);
+        functions.push(f);
+    }
+    entry::METHODS.store(table(functions), Relaxed);
+    Ok(defs)
+}
+
+/// Adds all functions to the module as its parts `_functions`, `_nn`, `_special`, `_linalg`, `_internal`.
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = m.py();
+    let Some(catalog) = CATALOG.get() else { return Ok(()) };
+    let ty = op_ref_type(py)?;
+    let parts = ["_functions", "_internal", "_nn", "_special", "_linalg", "return_types"];
+    let modules: HashMap<&str, Bound<'_, PyModule>> = parts
+        .into_iter()
+        .map(|name| Ok((name, PyModule::new(py, &format!("flambeau._C.{name}"))?)))
+        .collect::<PyResult<_>>()?;
+    for &f in &catalog.list {
+        let (part, module) = match f.surface {
+            Surface::Function => ("_functions", "flambeau"),
+            Surface::Internal => ("_internal", "flambeau._C._internal"),
+            Surface::Nn => ("_nn", "flambeau._C._nn"),
+            Surface::Special => ("_special", "flambeau.special"),
+            Surface::Linalg => ("_linalg", "flambeau.linalg"),
+            Surface::Method => continue,
+        };
+        let obj = function(py, &ty, f, module)?;
+        if f.surface == Surface::Function && find(Surface::Internal, f.name).is_none() {
+            // The package wraps some public functions under their own names.
+            modules["_internal"].add(f.name, &obj)?;
+        }
+        modules[part].add(f.name, obj)?;
+    }
+    crate::results::publish(&modules["return_types"])?;
+    for (name, part) in modules {
+        m.add(name, part)?;
+    }
+    Ok(())
+}
+
+/// The built-in function for a [`Function`].
+fn function<'py>(
+    py: Python<'py>,
+    ty: &Bound<'py, PyAny>,
+    f: &'static Function,
+    module: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    let def = table(vec![definition(f, entry::function)?]);
+    let module = pyo3::types::PyString::intern(py, module);
+    // SAFETY: an object of our own layout whose one field is written at once; the definition is never freed.
+    unsafe {
+        let slf = ffi::PyObject_New::<OpRef>(ty.as_ptr().cast());
+        if slf.is_null() {
+            return Err(PyErr::fetch(py));
+        }
+        (*slf).function = f;
+        let obj = ffi::PyCFunction_NewEx(def, slf.cast(), module.as_ptr());
+        ffi::Py_DECREF(slf.cast());
+        let obj = Bound::from_owned_ptr_or_err(py, obj)?;
+        f.object.store(obj.clone().into_ptr(), Relaxed);
+        Ok(obj)
+    }
+}
+
+fn op_ref_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let mut slots = [ffi::PyType_Slot { slot: 0, pfunc: null_mut() }];
+    let mut spec = ffi::PyType_Spec {
+        name: c"flambeau._C._Operation".as_ptr(),
+        basicsize: size_of::<OpRef>() as _,
+        itemsize: 0,
+        flags: (ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION) as _,
+        slots: slots.as_mut_ptr(),
+    };
+    // SAFETY: a valid spec; the name is static.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&mut spec)) }
+}

@@ -1,0 +1,8 @@
+import pytest
+
+
+@pytest.fixture
+def torch():
+    import flambeau
+
+    return flambeau
