@@ -48,6 +48,8 @@ pub enum UnaryOp {
     Erfinv,
     Lgamma,
     Digamma,
+    /// Derivative `p[0] >= 1` of digamma.
+    Polygamma,
     I0,
     I0e,
     I1,

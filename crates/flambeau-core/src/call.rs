@@ -15,6 +15,9 @@ use crate::view::ViewOp;
 /// Work above which a front end may let other threads run meanwhile, in bytes touched.
 const LONG_BYTES: i64 = 256 << 10;
 
+/// Longest list of views between a tensor and its base.
+const LONG_CHAIN: usize = 16;
+
 /// Set by a front end: runs a long kernel with its global lock released.
 static UNLOCKED: std::sync::OnceLock<fn(&mut (dyn FnMut() + Send))> = std::sync::OnceLock::new();
 
@@ -124,8 +127,7 @@ fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bo
             saved.push(match t {
                 None => Saved::Absent,
                 Some(_) if unused => Saved::Absent,
-                // About to be overwritten: keep the old values.
-                Some(t) if inplace && i == 0 => Saved::input(&autograd::no_grad(|| intrinsics().clone(&t.detach()))?),
+                Some(t) if inplace && i == 0 => Saved::input(&before_write(t, next[0].as_ref())?),
                 Some(t) => saved_input(t)?,
             });
         }
@@ -144,6 +146,15 @@ fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bo
         metas.push(OutMeta::of(y));
     }
     Ok(Node::new(Action::Op { op, params: p, saved: parking_lot::Mutex::new(saved) }, next, metas))
+}
+
+/// The values that are about to be overwritten, in the place of the graph that they had.
+fn before_write(t: &Tensor, edge: Option<&autograd::Edge>) -> Result<Tensor> {
+    let old = autograd::no_grad(|| intrinsics().clone(&t.detach()))?;
+    if let Some(edge) = edge {
+        old.attach(edge.node.clone(), edge.nr);
+    }
+    Ok(old)
 }
 
 fn push_outputs(op: &OpDef, outs: &[Tensor], saved: &mut SmallVec<[Saved; 2]>) {
@@ -191,12 +202,20 @@ pub fn view(op: &ViewOp, x: &Tensor) -> Result<Tensor> {
         None => (x.clone(), SmallVec::new()),
     };
     ops.push(op.clone());
+    if ops.len() > LONG_CHAIN && y.dtype() == base.dtype() {
+        // Views of views of views: one step that says the same.
+        let (sizes, strides) = (Dims::from_slice(y.sizes()), Dims::from_slice(y.strides()));
+        ops = SmallVec::from_iter([ViewOp::AsStrided { sizes, strides, offset: y.offset() }]);
+    }
     let meta = ViewMeta { base, ops, version: y.version(), creation };
-    let differentiable = y.dtype().is_differentiable() && x.dtype().is_differentiable();
+    // Bytes read as another dtype are other numbers: no gradient belongs to them.
+    let differentiable =
+        y.dtype().is_differentiable() && x.dtype().is_differentiable() && !matches!(op, ViewOp::Dtype(_));
     match x.gradient_edge() {
         Some(edge) if recording && differentiable => {
             let out = smallvec::smallvec![OutMeta::of(&y)];
-            let node = Node::new(Action::View { op: op.clone() }, smallvec::smallvec![Some(edge)], out);
+            let from = op.depends_on_strides().then(|| Box::new(x.layout()));
+            let node = Node::new(Action::View { op: op.clone(), from }, smallvec::smallvec![Some(edge)], out);
             y.init_meta(AutogradMeta::recorded(node, 0, Some(Box::new(meta))));
             y.set_flag(flag::GRAD | flag::VIEW, true);
         }
@@ -306,7 +325,16 @@ pub fn call_inplace(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> 
             }
         }
         Kind::Composite(f) => {
-            let y = f(x, &p)?.swap_remove(0);
+            // Where nodes may keep the operand, they must keep what it was.
+            let old = match target.gradient_edge() {
+                None if !x.iter().flatten().any(|t| t.requires_grad()) => None,
+                _ if !autograd::grad_enabled() => None,
+                edge => Some(before_write(target, edge.as_ref())?),
+            };
+            let first: Option<&Tensor> = old.as_ref().or(Some(target));
+            let operands: SmallVec<[Option<&Tensor>; 4]> =
+                std::iter::once(first).chain(x.iter().skip(1).copied()).collect();
+            let y = f(&operands, &p)?.swap_remove(0);
             if y.sizes() != target.sizes() {
                 return Err(wrong_output_shape(target, y.sizes()));
             }
@@ -386,6 +414,7 @@ pub fn call_out(op: &'static OpDef, x: Inputs, p: Params, outs: &[Tensor]) -> Re
             let direct = metas.len() == outs.len()
                 && metas.iter().zip(outs).all(|(m, out)| {
                     m.dtype == out.dtype()
+                        && laid_out(op, m, out)
                         && x.iter().flatten().all(|t| !std::sync::Arc::ptr_eq(t.storage(), out.storage()))
                 });
             if direct {
@@ -411,6 +440,12 @@ pub fn call_out(op: &'static OpDef, x: Inputs, p: Params, outs: &[Tensor]) -> Re
         out.bump_version();
     }
     Ok(())
+}
+
+/// Whether a kernel can write straight into `out`: it was asked for this order of memory, or takes any.
+fn laid_out(op: &OpDef, m: &Meta, out: &Tensor) -> bool {
+    let wanted = m.strides.as_deref().map_or(out.is_contiguous(), |s| s == out.strides());
+    wanted || op.surfaces & crate::op::surface::INPLACE != 0
 }
 
 fn check_device(device: crate::Device, out: &Tensor) -> Result<()> {

@@ -24,8 +24,9 @@ pub struct Intrinsics {
     pub cast: fn(&Tensor, crate::DType) -> Result<Tensor>,
     pub real: fn(&Tensor) -> Result<Tensor>,
     pub reshape: fn(&Tensor, &Dims) -> Result<Tensor>,
-    /// A tensor of zeros whose view under `op` is the gradient; differentiable.
-    pub unview: fn(&Tensor, &crate::view::ViewOp, &OutMeta) -> Result<Tensor>,
+    /// A tensor of zeros whose view under `op` is the gradient; differentiable. The input's own layout comes along for a
+    /// view that [depends on it](crate::view::ViewOp::depends_on_strides).
+    pub unview: fn(&Tensor, &crate::view::ViewOp, &OutMeta, Option<&crate::view::Layout>) -> Result<Tensor>,
     pub has_nan: fn(&Tensor) -> Result<bool>,
 }
 

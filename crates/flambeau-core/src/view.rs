@@ -67,6 +67,11 @@ pub enum ViewOp {
 }
 
 impl ViewOp {
+    /// Whether the view is told by places in memory, not by elements of its input.
+    pub fn depends_on_strides(&self) -> bool {
+        matches!(self, ViewOp::AsStrided { .. })
+    }
+
     /// The layout after the view.
     pub fn apply(&self, x: &Layout) -> Result<Layout> {
         let mut y = x.clone();

@@ -35,7 +35,7 @@ macro_rules! activation {
                         infer: infer::same,
                         run: |b, x, o, p| run(b, UnaryOp::$kernel, x, o, &floats(p)),
                     },
-                    diff: Diff::Vjp(|c| grads!(c; 0 => call1(&super::$back::OP, &[Some(c.g()), Some(&c.x(0)?)], c.p.clone()))),
+                    diff: Diff::Vjp(|c| grads!(c; 0 => activation_backward(c, &OP, &super::$back::OP))),
                     saves: X,
                     decompose: Some(|x, $p| { let $x = arg(x, 0)?; let y: Result<Tensor> = $decompose; Ok([y?].into_iter().collect()) }),
                     samples: Some(|s| with_defaults(s, &[$($default),*])),
@@ -63,6 +63,15 @@ macro_rules! activation {
         )*
         pub static $list: &[&OpDef] = &[$(&$name::OP, &$back::OP),*];
     };
+}
+
+/// In one pass where there is a kernel for it: for real numbers.
+fn activation_backward(c: &Vjp, op: &'static OpDef, back: &'static OpDef) -> Result<Tensor> {
+    let x = c.x(0)?;
+    if x.dtype().is_complex() {
+        return Ok(by_forward(op, &[Some(c.g()), Some(&x)], c.p)?.swap_remove(0));
+    }
+    call1(back, &[Some(c.g()), Some(&x)], c.p.clone())
 }
 
 /// The gradient rule of an activation as its decomposition's own gradient: what double backward differentiates.

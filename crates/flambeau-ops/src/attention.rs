@@ -156,7 +156,8 @@ rows! { ROWS_ALL:
         samples: Some(|s| {
             let (w, i) = (s.normal(&[5, 3]), s.ints(&[2, 4], 0, 5));
             s.push(vec![Some(w.clone()), Some(i.clone())], params![-1, false], 1);
-            s.push(vec![Some(w), Some(i)], params![-1, true], 1);
+            // A rescaled gradient is not the derivative: only its value is tested.
+            s.push(vec![Some(w), Some(i)], params![-1, true], 0);
         }),
         ..BASE
     };
@@ -241,6 +242,14 @@ rows! { ROWS_ALL:
         diff: Diff::Decompose,
         saves: Saves { inputs: 0b1111111, outputs: 0, cross: false },
         decompose: Some(attention_backward_meaning),
+        samples: Some(|s| for (causal, masked) in [(false, false), (true, false), (false, true)] {
+            let (q, k, v) = (s.normal(&[2, 3, 4]), s.normal(&[2, 5, 4]), s.normal(&[2, 5, 2]));
+            let (g, m) = (s.normal(&[2, 3, 2]), masked.then(|| s.normal(&[2, 3, 5])));
+            let y = flambeau_core::call(&attention_kernel::OP, &[Some(&q), Some(&k), Some(&v), m.as_ref()], params![0.5, causal]);
+            let y = y.expect("fitting operands");
+            // Output and log-sum-exp are functions of the operands: only the incoming gradient is free.
+            s.push(vec![Some(g), Some(q), Some(k), Some(v), m, Some(y[0].clone()), Some(y[1].clone())], params![0.5, causal], 1);
+        }),
         ..BASE
     };
     scaled_dot_product_attention = OpDef {

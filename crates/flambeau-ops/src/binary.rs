@@ -104,11 +104,14 @@ mod infer {
 fn samples(s: &mut Samples, low: f64, high: f64, grad: u16) {
     let shapes: [(&[i64], &[i64]); 6] =
         [(&[], &[]), (&[3], &[3]), (&[2, 3], &[3]), (&[2, 1], &[1, 3]), (&[2, 3], &[]), (&[0], &[0])];
+    let draw = |s: &mut Samples, sizes: &[i64]| {
+        if low.is_nan() { s.ints(sizes, 0, high as i64) } else { s.uniform(sizes, low, high) }
+    };
     for (a, b) in shapes {
-        let (a, b) = (s.uniform(a, low, high), s.uniform(b, low, high));
+        let (a, b) = (draw(s, a), draw(s, b));
         s.push(vec![Some(a), Some(b)], Params::new(), grad);
     }
-    let (a, b) = (s.uniform(&[3, 2], low, high), s.uniform(&[2, 3], low, high));
+    let (a, b) = (draw(s, &[3, 2]), draw(s, &[2, 3]));
     let b = crate::view::transpose(&b, 0, 1).expect("rank 2");
     s.push(vec![Some(a), Some(b)], Params::new(), grad);
 }
@@ -154,6 +157,8 @@ const fn vjp(f: fn(&Vjp) -> Result<Grads>) -> Diff {
 
 const ANY: (f64, f64) = (-3.0, 3.0);
 const POS: (f64, f64) = (0.2, 3.0);
+/// Samples of integers.
+const INTEGERS: (f64, f64) = (f64::NAN, 20.0);
 const NO: [&str; 0] = [];
 const YY: flambeau_core::op::Saves = flambeau_core::op::Saves { inputs: 3, outputs: 1, cross: false };
 
@@ -194,13 +199,13 @@ binary! { PAIRS, BinaryOps:
     logical_and: truth => LogicalAnd, NONE, Diff::Never, ANY, FMI, NO, "Whether both elements are not zero.";
     logical_or: truth => LogicalOr, NONE, Diff::Never, ANY, FMI, NO, "Whether either element is not zero.";
     logical_xor: truth => LogicalXor, NONE, Diff::Never, ANY, FMI, NO, "Whether exactly one element is not zero.";
-    bitwise_and: integer => BitwiseAnd, NONE, Diff::Never, ANY, FMI, NO, "The bits set in both.";
-    bitwise_or: integer => BitwiseOr, NONE, Diff::Never, ANY, FMI, NO, "The bits set in either.";
-    bitwise_xor: integer => BitwiseXor, NONE, Diff::Never, ANY, FMI, NO, "The bits set in exactly one.";
-    bitwise_left_shift: integer => ShiftLeft, NONE, Diff::Never, ANY, FMI, NO, "Bits moved to higher places.";
-    bitwise_right_shift: integer => ShiftRight, NONE, Diff::Never, ANY, FMI, NO, "Bits moved to lower places.";
-    gcd: integer => Gcd, NONE, Diff::Never, ANY, FMI, NO, "The greatest common divisor.";
-    lcm: integer => Lcm, NONE, Diff::Never, ANY, FMI, NO, "The least common multiple.";
+    bitwise_and: integer => BitwiseAnd, NONE, Diff::Never, INTEGERS, FMI, NO, "The bits set in both.";
+    bitwise_or: integer => BitwiseOr, NONE, Diff::Never, INTEGERS, FMI, NO, "The bits set in either.";
+    bitwise_xor: integer => BitwiseXor, NONE, Diff::Never, INTEGERS, FMI, NO, "The bits set in exactly one.";
+    bitwise_left_shift: integer => ShiftLeft, NONE, Diff::Never, INTEGERS, FMI, NO, "Bits moved to higher places.";
+    bitwise_right_shift: integer => ShiftRight, NONE, Diff::Never, INTEGERS, FMI, NO, "Bits moved to lower places.";
+    gcd: integer => Gcd, NONE, Diff::Never, INTEGERS, FMI, NO, "The greatest common divisor.";
+    lcm: integer => Lcm, NONE, Diff::Never, INTEGERS, FMI, NO, "The least common multiple.";
     logaddexp: same => Logaddexp, YY, vjp(|c| { let y = c.y(0)?; grads!(c; 0 => mul(c.g(), &unary::exp(&sub(&c.x(0)?, &y)?)?), 1 => mul(c.g(), &unary::exp(&sub(&c.x(1)?, &y)?)?)) }), ANY, FM, NO, "log(exp(input) + exp(other)).";
     logaddexp2: same => Logaddexp2, YY, vjp(|c| { let y = c.y(0)?; grads!(c; 0 => mul(c.g(), &unary::exp2(&sub(&c.x(0)?, &y)?)?), 1 => mul(c.g(), &unary::exp2(&sub(&c.x(1)?, &y)?)?)) }), ANY, FM, NO, "log2(2^input + 2^other).";
     xlogy: float => Xlogy, XX, vjp(|c| grads!(c; 0 => { let (x, y) = (c.x(0)?, c.x(1)?); let l = log(&y)?; let skip = logical_and(&eq_scalar(&x, 0.0)?, &unary::logical_not(&unary::isnan(&y)?)?)?;

@@ -634,7 +634,8 @@ fn extreme_scatter_backward(c: &flambeau_core::autograd::Vjp) -> Result<Grads> {
     if c.p.str(1) == "prod" {
         // y = x * product of the sources: each factor's share by division (zeros have no gradient here, as in PyTorch's rule
         // they are handled by masking).
-        let gy = mul(c.g(), &y)?;
+        let gy = mul(c.g(), &crate::copy::conj(&y)?)?;
+        let (x, src) = (crate::copy::conj(&x)?, crate::copy::conj(&src)?);
         return grads!(c;
             0 => crate::binary::div(&gy, &x),
             2 => fit_src(&crate::binary::div(&gather(&gy, dim, &index)?, &trimmed(&src, &index)?)?, &c.meta(2)));

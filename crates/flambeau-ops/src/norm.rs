@@ -242,6 +242,12 @@ rows! { ROWS_ALL:
         diff: Diff::Decompose,
         saves: BACK,
         decompose: Some(layer_backward_meaning),
+        samples: Some(|s| for scaled in [true, false] {
+            let (g, x, w) = (s.normal(&[2, 3, 4]), s.normal(&[2, 3, 4]), s.uniform(&[4], 0.5, 1.5));
+            let y = flambeau_core::call(&layer_norm_kernel::OP, &[Some(&x)], params![[4i64], 1e-5]).expect("fitting operands");
+            // The statistics are functions of the input: gradients are checked for the others.
+            s.push(vec![Some(g), Some(x), Some(y[1].clone()), Some(y[2].clone()), scaled.then_some(w)], params![[4i64], 1e-5, 7], 17);
+        }),
         ..BASE
     };
     layer_norm = OpDef {
@@ -360,6 +366,14 @@ rows! { ROWS_ALL:
         diff: Diff::Decompose,
         saves: BACK,
         decompose: Some(batch_backward_meaning),
+        samples: Some(|s| for train in [true, false] {
+            let (g, x, w) = (s.normal(&[3, 2, 4]), s.normal(&[3, 2, 4]), s.uniform(&[2], 0.5, 1.5));
+            let (m, v) = (s.normal(&[2]), s.uniform(&[2], 0.5, 1.5));
+            let y = flambeau_core::call(&batch_norm_kernel::OP, &[Some(&x), None, None, Some(&m), Some(&v)], params![train, 1e-5]);
+            let y = y.expect("fitting operands");
+            let free = if train { 17 } else { 19 };
+            s.push(vec![Some(g), Some(x), Some(y[1].clone()), Some(y[2].clone()), Some(w)], params![train, 1e-5, 7], free);
+        }),
         ..BASE
     };
     batch_norm = OpDef {

@@ -3,7 +3,7 @@
 use flambeau_core::autograd::Vjp;
 use flambeau_core::backend::{Backend, UnaryOp};
 use flambeau_core::op::{Diff, Grads, Inputs, Kind, Meta, Metas, OpDef, Params, ParamsExt, Samples};
-use flambeau_core::{DType, Error, Result, Tensor, call1, default_dtype, params};
+use flambeau_core::{DType, Error, Result, Tensor, call1, check, default_dtype, params};
 
 use crate::binary::{div, mul, mul_scalar, pow_scalar, sub};
 use crate::copy::conj;
@@ -82,20 +82,25 @@ pub(crate) mod infer {
     }
 }
 
-/// `(low, high)`: where samples are drawn from.
+/// `(low, high)`: where samples are drawn from; `(NaN, n)` stands for integers below `n`.
 pub(crate) fn samples(s: &mut Samples, (low, high): (f64, f64)) {
+    let draw = |s: &mut Samples, sizes: &[i64]| {
+        if low.is_nan() { s.ints(sizes, 0, high as i64) } else { s.uniform(sizes, low, high) }
+    };
     let shapes: [&[i64]; 5] = [&[], &[3], &[2, 3], &[0], &[2, 1, 4]];
     for sizes in shapes {
-        let x = s.uniform(sizes, low, high);
+        let x = draw(s, sizes);
         s.push(vec![Some(x)], Params::new(), 1);
     }
-    let x = s.uniform(&[4, 3], low, high);
+    let x = draw(s, &[4, 3]);
     let x = crate::view::transpose(&x, 0, 1).expect("rank 2");
     s.push(vec![Some(x)], Params::new(), 1);
 }
 
 const ANY: (f64, f64) = (-3.0, 3.0);
 const POS: (f64, f64) = (0.1, 4.0);
+/// Samples of integers.
+const INTEGERS: (f64, f64) = (f64::NAN, 20.0);
 const UNIT: (f64, f64) = (-0.95, 0.95);
 
 /// `g * conj(d)`: the gradient through a holomorphic function with derivative `d`.
@@ -154,16 +159,16 @@ unary! { UNARY, UnaryOps:
     erfc: float => Erfc, X, vjp(|c| grads!(c; 0 => { let x = c.x(0)?; chain(c, mul_scalar(&exp(&neg(&mul(&x, &x)?)?)?, -TWO_OVER_SQRT_PI)) })), ANY, FMI, NO, "One minus the error function of each element.";
     erfinv: float => Erfinv, Y, vjp(|c| grads!(c; 0 => { let y = c.y(0)?; chain(c, mul_scalar(&exp(&mul(&y, &y)?)?, 1.0 / TWO_OVER_SQRT_PI)) })), UNIT, FMI, NO, "The inverse of the error function.";
     lgamma: float => Lgamma, X, vjp(|c| grads!(c; 0 => chain(c, digamma(&c.x(0)?)))), POS, FMI, NO, "The logarithm of the magnitude of the gamma function.";
-    digamma: float => Digamma, NONE, Diff::Decompose, POS, FMI, NO, "The logarithmic derivative of the gamma function.";
+    digamma: float => Digamma, X, vjp(|c| grads!(c; 0 => chain(c, polygamma(1, &c.x(0)?)))), POS, FMI, NO, "The logarithmic derivative of the gamma function.";
     sinc: float => Sinc, X, vjp(|c| grads!(c; 0 => sinc_backward(c))), POS, FMI, NO, "sin(pi x) / (pi x), and 1 at zero.";
     sigmoid: float => Sigmoid, Y, vjp(|c| grads!(c; 0 => crate::activation::sigmoid_backward(c.g(), &c.y(0)?))), ANY, FMI | NN, NO, "1 / (1 + exp(-x)) of each element.";
     logical_not: truth => LogicalNot, NONE, Diff::Never, ANY, FM, NO, "Whether each element is zero.";
-    bitwise_not: same => BitwiseNot, NONE, Diff::Never, ANY, FMI, NO, "Each bit inverted; on bools the logical not.";
+    bitwise_not: same => BitwiseNot, NONE, Diff::Never, INTEGERS, FMI, NO, "Each bit inverted; on bools the logical not.";
     isnan: truth => IsNan, NONE, Diff::Never, ANY, FM, NO, "Whether each element is NaN.";
     isinf: truth => IsInf, NONE, Diff::Never, ANY, FM, NO, "Whether each element is infinite.";
     isfinite: truth => IsFinite, NONE, Diff::Never, ANY, FM, NO, "Whether each element is finite.";
     signbit: truth => Signbit, NONE, Diff::Never, ANY, FM, NO, "Whether each element's sign bit is set.";
-    angle: real_float => Angle, NONE, vjp(|c| grads!(c; 0 => crate::create::zeros_like(c.g()))), ANY, FM, NO, "The argument of each complex number; pi for negative real ones.";
+    angle: real_float => Angle, X, vjp(|c| grads!(c; 0 => angle_backward(c))), ANY, FM, NO, "The argument of each complex number; pi for negative real ones.";
 }
 
 fn sgn_backward(c: &Vjp) -> Result<Tensor> {
@@ -177,6 +182,17 @@ fn sgn_backward(c: &Vjp) -> Result<Tensor> {
     let g = div(&sub(c.g(), &mul(&s, &along)?)?, &r)?;
     let zero = crate::binary::eq_scalar(&r, 0.0)?;
     crate::ternary::where_(&zero, &crate::create::zeros_like(&g)?, &g)
+}
+
+/// i g / conj(x), zero at zero; an angle of real numbers is piecewise constant.
+fn angle_backward(c: &Vjp) -> Result<Tensor> {
+    let x = c.x(0)?;
+    if !x.dtype().is_complex() {
+        return crate::create::zeros_like(c.g());
+    }
+    let turned = mul(c.g(), &Tensor::wrapped(flambeau_core::Scalar::Complex(0.0, 1.0))?)?;
+    let g = div(&turned, &conj(&x)?)?;
+    crate::ternary::where_(&crate::binary::eq_scalar(&x, 0.0)?, &crate::create::zeros_like(&g)?, &g)
 }
 
 /// With t = pi x: (cos t - sin t / t) / x, zero at zero.
@@ -228,6 +244,25 @@ rows! { MORE:
         samples: Some(|s| samples(s, ANY)),
         ..BASE
     };
+    polygamma = OpDef {
+        sig: "polygamma(int n, Tensor input, *, Tensor? out=None) -> Tensor",
+        doc: "The n-th derivative of the digamma function.",
+        surfaces: FMI,
+        kind: Kind::Kernel {
+            infer: |x, p| {
+                check!(p.int(0) >= 0, Runtime, "polygamma(n, x) does not support negative n.");
+                infer::float(x, p)
+            },
+            run: |b, x, o, p| match p.int(0) {
+                0 => run(b, UnaryOp::Digamma, x, o, &[]),
+                n => run(b, UnaryOp::Polygamma, x, o, &[n as f64]),
+            },
+        },
+        diff: vjp(|c| grads!(c; 0 => chain(c, polygamma(c.p.int(0) + 1, &c.x(0)?)))),
+        saves: X,
+        samples: Some(|s| for n in [0, 1, 3] { let x = s.uniform(&[2, 3], 0.5, 4.0); s.push(vec![Some(x)], params![n], 1) }),
+        ..BASE
+    };
     pow_number = OpDef {
         sig: "pow_number(Tensor input, float exponent) -> Tensor",
         doc: "Each element of a float tensor to the power of one number.",
@@ -253,6 +288,11 @@ rows! { MORE:
         }),
         ..BASE
     };
+}
+
+/// The `n`-th derivative of digamma.
+pub fn polygamma(n: i64, x: &Tensor) -> Result<Tensor> {
+    call1(&polygamma::OP, &[Some(x)], params![n])
 }
 
 /// Each element rounded to an integer, half to even.

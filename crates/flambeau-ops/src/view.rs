@@ -3,9 +3,9 @@
 use flambeau_core::autograd::{Creation, OutMeta};
 use flambeau_core::call::view as apply;
 use flambeau_core::layout::{self, Dims, wrap_dim};
-use flambeau_core::op::{Kind, OpDef, Outs, Params, ParamsExt, Samples};
-use flambeau_core::view::ViewOp;
-use flambeau_core::{DType, Error, Result, Tensor, call1, check, params};
+use flambeau_core::op::{Diff, Kind, OpDef, Outs, Params, ParamsExt, Samples};
+use flambeau_core::view::{Layout, ViewOp};
+use flambeau_core::{DType, Error, Result, Scalar, Tensor, call1, check, params};
 
 use crate::operand::*;
 
@@ -36,6 +36,11 @@ rows! { ROWS_ALL:
     };
     view_dtype = OpDef {
         surfaces: M,
+        diff: Diff::Never,
+        samples: Some(|s| for d in [DType::I64, DType::I32] {
+            let x = s.normal(&[2, 3]).cast_raw(DType::F64).expect("casts");
+            s.push(vec![Some(x)], params![d], 0);
+        }),
         ..view_row("view(Tensor input, ScalarType dtype) -> Tensor", "The same bytes read as another dtype.",
             |_, p| p.dtype(0).map(ViewOp::Dtype).ok_or_else(|| Error::type_error("view(): dtype expected")))
     };
@@ -61,10 +66,13 @@ rows! { ROWS_ALL:
         ..view_row("transpose(Tensor input, int dim0, int dim1) -> Tensor", "Two dimensions exchanged.",
             |x, p| swap(x, p.int(0), p.int(1)))
     };
-    t = view_row("t(Tensor input) -> Tensor", "The transpose of a matrix; of less than two dimensions the tensor itself.", |x, _| {
-        check!(x.ndim() <= 2, Runtime, "t() expects a tensor with <= 2 dimensions, but self is {}D", x.ndim());
-        if x.ndim() < 2 { Ok(ViewOp::Alias) } else { swap(x, 0, 1) }
-    });
+    t = OpDef {
+        samples: Some(|s| for sizes in [&[2i64, 3][..], &[3], &[]] { let x = s.normal(sizes); s.push(vec![Some(x)], Params::new(), 1) }),
+        ..view_row("t(Tensor input) -> Tensor", "The transpose of a matrix; of less than two dimensions the tensor itself.", |x, _| {
+            check!(x.ndim() <= 2, Runtime, "t() expects a tensor with <= 2 dimensions, but self is {}D", x.ndim());
+            if x.ndim() < 2 { Ok(ViewOp::Alias) } else { swap(x, 0, 1) }
+        })
+    };
     adjoint = composite("adjoint(Tensor input) -> Tensor", "The conjugate transpose of the last two dimensions.",
         |x, _| { let x = arg(x, 0)?; one(crate::copy::conj(&transpose(x, -2, -1)?)?) });
     expand = OpDef {
@@ -158,7 +166,15 @@ rows! { ROWS_ALL:
             Ok(ViewOp::Unfold { dim: d, size, step })
         })
     };
-    as_strided = view_row("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
+    as_strided = OpDef {
+        samples: Some(|s| {
+            // Gaps, overlaps and an offset.
+            for (sizes, strides, offset) in [([2i64, 3], [4i64, 1], 0), ([3, 3], [1, 2], 2), ([2, 2], [0, 3], 1)] {
+                let x = s.normal(&[3, 4]);
+                s.push(vec![Some(x)], params![sizes, strides, offset], 1);
+            }
+        }),
+        ..view_row("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
         "Any sizes and strides (in elements) over the tensor's storage.", |x, p| {
             check!(p.ints(0).len() == p.ints(1).len(), Runtime, "mismatch in length of strides and shape");
             check!(p.ints(1).iter().all(|&s| s >= 0), Runtime,
@@ -168,18 +184,29 @@ rows! { ROWS_ALL:
                 strides: Dims::from_slice(p.ints(1)),
                 offset: p.opt_int(2).unwrap_or(x.offset()),
             })
-        });
-    view_as_real = view_row("view_as_real(Tensor input) -> Tensor", "A complex tensor as real pairs in a new last dimension.", |x, _| {
-        check!(x.dtype().is_complex(), Runtime, "view_as_real is only supported for complex tensors");
-        Ok(ViewOp::AsReal)
-    });
-    view_as_complex = view_row("view_as_complex(Tensor input) -> Tensor", "Real pairs in the last dimension as complex numbers.", |x, _| {
+        })
+    };
+    view_as_real = OpDef {
+        samples: Some(|s| {
+            let x = s.uniform(&[2, 3], -1.0, 1.0);
+            let z = x.cast_raw(x.dtype().to_complex()).expect("casts");
+            s.push(vec![Some(z)], Params::new(), 1);
+        }),
+        ..view_row("view_as_real(Tensor input) -> Tensor", "A complex tensor as real pairs in a new last dimension.", |x, _| {
+            check!(x.dtype().is_complex(), Runtime, "view_as_real is only supported for complex tensors");
+            Ok(ViewOp::AsReal)
+        })
+    };
+    view_as_complex = OpDef {
+        samples: Some(|s| { let x = s.normal(&[2, 3, 2]); s.push(vec![Some(x)], Params::new(), 1) }),
+        ..view_row("view_as_complex(Tensor input) -> Tensor", "Real pairs in the last dimension as complex numbers.", |x, _| {
         check!(matches!(x.dtype(), DType::F16 | DType::F32 | DType::F64), Runtime,
             "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: {}", x.dtype().scalar_name());
         check!(x.ndim() > 0, Runtime, "Input tensor must have one or more dimensions");
         Ok(ViewOp::AsComplex)
-    });
-    alias = OpDef { surfaces: INTERNAL, ..view_row("alias(Tensor input) -> Tensor", "The same tensor as a new object.", |_, _| Ok(ViewOp::Alias)) };
+        })
+    };
+    alias = OpDef { surfaces: INTERNAL, samples: Some(|s| matrix(s, Params::new())), ..view_row("alias(Tensor input) -> Tensor", "The same tensor as a new object.", |_, _| Ok(ViewOp::Alias)) };
     view_as = OpDef { surfaces: M, ..composite("view_as(Tensor input, Tensor other) -> Tensor", "Viewed with the shape of `other`.",
         |x, _| one(view(arg(x, 0)?, arg(x, 1)?.sizes())?)) };
     reshape = OpDef {
@@ -453,19 +480,45 @@ pub fn unbind(x: &Tensor, dim: i64) -> Result<Outs> {
 
 /// Zeros like a view's input with `g` in the viewed place (summed where the view overlaps itself): the view's adjoint.
 /// Linear in `g`, and differentiable by viewing again.
-pub fn unview_of(g: &Tensor, op: &ViewOp, input: &OutMeta) -> Result<Tensor> {
-    let overlaps = match op {
-        ViewOp::Unfold { size, step, .. } => size > step,
-        ViewOp::AsStrided { .. } => true,
-        _ => false,
-    };
-    if overlaps {
+pub fn unview_of(g: &Tensor, op: &ViewOp, input: &OutMeta, from: Option<&Layout>) -> Result<Tensor> {
+    if let (ViewOp::AsStrided { .. }, Some(from)) = (op, from) {
+        return unstride(g, op, input, from);
+    }
+    if matches!(op, ViewOp::Unfold { size, step, .. } if size > step) {
         return scatter_back(g, op, input);
     }
     let whole = crate::create::zeros(&input.sizes, input.dtype, input.device)?;
     let part = apply(op, &whole)?;
     crate::copy::copy_(&part, g)?;
     Ok(whole)
+}
+
+/// The adjoint of `as_strided`: adds at each place in memory that the view showed, and reads what lies under the input.
+/// Where the input itself repeats a place, the copies share its gradient.
+fn unstride(g: &Tensor, op: &ViewOp, input: &OutMeta, from: &Layout) -> Result<Tensor> {
+    let reach = |l: &Layout| {
+        let empty = l.sizes.contains(&0);
+        let far: i64 = l.sizes.iter().zip(&l.strides).map(|(n, s)| (n - 1).max(0) * s).sum();
+        if empty { 0 } else { l.offset + far + 1 }
+    };
+    let to = op.apply(from)?;
+    let n = reach(from).max(reach(&to));
+    let places = |l: &Layout| -> Result<Tensor> {
+        let numbers = crate::create::arange_int(0, n)?;
+        let op = ViewOp::AsStrided { sizes: l.sizes.clone(), strides: l.strides.clone(), offset: l.offset };
+        flambeau_core::autograd::no_grad(|| crate::copy::contiguous_copy(&reshape(&apply(&op, &numbers)?, &[-1])?))
+    };
+    let memory = crate::create::zeros(&[n], input.dtype, input.device)?;
+    let memory = crate::index::index_add(&memory, 0, &places(&to)?, &reshape(g, &[-1])?)?;
+    let under = places(from)?;
+    let mut gx = crate::index::index_select(&memory, 0, &under)?;
+    if !layout::is_non_overlapping_and_dense(&from.sizes, &from.strides) {
+        let zero = crate::create::zeros(&[n], input.dtype, input.device)?;
+        let ones = crate::create::full(&[under.numel()], Scalar::Int(1), input.dtype, input.device)?;
+        let shared = crate::index::index_add(&zero, 0, &under, &ones)?;
+        gx = crate::binary::div(&gx, &crate::index::index_select(&shared, 0, &under)?)?;
+    }
+    reshape(&gx, &input.sizes)
 }
 
 /// The adjoint of a view that shows an element more than once: adds at each position's flat index.

@@ -11,7 +11,9 @@ const STEP: f64 = 1e-6;
 fn cotangents(op: &OpDef, outs: &[Tensor], rng: &mut Stream) -> Vec<Tensor> {
     outs.iter()
         .enumerate()
-        .map(|(i, y)| if carries(op, i, y) { rng.like(y) } else { Tensor::from_slice(&[0.0], &[]).expect("one number") })
+        .map(
+            |(i, y)| if carries(op, i, y) { rng.like(y) } else { Tensor::from_slice(&[0.0], &[]).expect("one number") },
+        )
         .collect()
 }
 
@@ -31,9 +33,8 @@ fn moved(x: &[Option<Tensor>], along: &[Option<Vec<f64>>], step: f64) -> Xs {
         .map(|(t, d)| match (t, d) {
             (Some(t), Some(d)) => {
                 let v: Vec<f64> = numbers(t).iter().zip(d).map(|(a, b)| a + step * b).collect();
-                let y = Tensor::from_slice(&v, t.sizes()).expect("the same size");
                 let z = copied(t);
-                flambeau_ops::copy::copy_(&z, &y).expect("the same shape");
+                flambeau_ops::copy::copy_(&z, &tensor_of(&v, t)).expect("the same shape");
                 Some(z)
             }
             (t, _) => t.clone(),
@@ -52,12 +53,13 @@ fn first(op: &'static OpDef, s: &Sample, rng: &mut Stream) -> Result<(), String>
     let mut place = 0;
     for i in 0..x.len() {
         let Some(t) = s.inputs[i].as_ref().filter(|t| wanted(s.grad, i, t)) else { continue };
-        let (g, n) = (&got[place], t.numel() as usize);
+        let g = &got[place];
         place += 1;
         if g.sizes() != t.sizes() || g.dtype() != t.dtype() {
             return Err(format!("gradient {i} is {:?} {} for {:?} {}", g.sizes(), g.dtype(), t.sizes(), t.dtype()));
         }
         let g = numbers(g);
+        let n = g.len();
         let scale = g.iter().fold(1.0f64, |a, b| a.max(b.abs()));
         for k in 0..n {
             let mut along: Vec<Option<Vec<f64>>> = vec![None; x.len()];
@@ -93,14 +95,17 @@ fn second(op: &'static OpDef, s: &Sample, rng: &mut Stream) -> Result<(), String
     let used: Vec<bool> = outs.iter().map(Tensor::requires_grad).collect();
     let mut all = x.clone();
     all.extend(c.iter().zip(&used).map(|(c, &u)| u.then(|| c.clone())));
-    let bits = (0..x.len()).filter(|&i| x[i].as_ref().is_some_and(|t| wanted(s.grad, i, t))).fold(0u16, |a, i| a | 1 << i);
+    let bits =
+        (0..x.len()).filter(|&i| x[i].as_ref().is_some_and(|t| wanted(s.grad, i, t))).fold(0u16, |a, i| a | 1 << i);
     let mask = (0..c.len()).filter(|&i| used[i]).fold(bits, |a, i| a | 1 << (x.len() + i));
     let twice = said(gradients(&once, &d, &all, mask, false)).map_err(|e| format!("second backward: {e}"))?;
     for _ in 0..3 {
         let along: Vec<Option<Vec<f64>>> = all
             .iter()
             .enumerate()
-            .map(|(i, t)| t.as_ref().filter(|_| mask >> i & 1 != 0).map(|t| (0..t.numel()).map(|_| rng.number()).collect()))
+            .map(|(i, t)| {
+                t.as_ref().filter(|_| mask >> i & 1 != 0).map(|t| numbers(t).iter().map(|_| rng.number()).collect())
+            })
             .collect();
         let analytic: f64 = along
             .iter()
@@ -110,7 +115,8 @@ fn second(op: &'static OpDef, s: &Sample, rng: &mut Stream) -> Result<(), String
             .sum();
         let at = |h: f64| -> Result<f64, String> {
             let mut all = moved(&all, &along, h);
-            let c: Vec<Tensor> = (0..c.len()).map(|i| all[x.len() + i].clone().unwrap_or_else(|| c[i].detach())).collect();
+            let c: Vec<Tensor> =
+                (0..c.len()).map(|i| all[x.len() + i].clone().unwrap_or_else(|| c[i].detach())).collect();
             all.truncate(x.len());
             let x = leaves(&all, s.grad);
             let outs = said(run(op, &x, &s.params))?;
@@ -121,6 +127,46 @@ fn second(op: &'static OpDef, s: &Sample, rng: &mut Stream) -> Result<(), String
         close(&[analytic], &[slope], 1e-4, 1.0).map_err(|e| format!("second gradient: {e} by differences"))?;
     }
     Ok(())
+}
+
+/// The same calls on complex numbers, for the rows that take them.
+fn complex(s: &Sample, rng: &mut Stream) -> Sample {
+    let inputs = s
+        .inputs
+        .iter()
+        .map(|t| {
+            t.as_ref().map(|t| {
+                if t.dtype() != DType::F64 {
+                    return t.clone();
+                }
+                let z = Tensor::empty(t.sizes(), DType::C128, t.device()).expect("small");
+                let v: Vec<f64> = numbers(t).iter().flat_map(|&x| [x, 0.3 * rng.number()]).collect();
+                tensor_of(&v, &z)
+            })
+        })
+        .collect();
+    Sample { inputs, params: s.params.clone(), grad: s.grad }
+}
+
+#[test]
+fn complex_numbers() {
+    let (mut failures, mut taken) = (Failures::default(), std::collections::HashSet::new());
+    let mut rng = Stream::new(13);
+    for (op, samples) in cases(DType::F64) {
+        for (i, s) in samples.iter().enumerate() {
+            if s.grad == 0 || matches!(op.diff, flambeau_core::op::Diff::Never) {
+                continue;
+            }
+            let s = complex(s, &mut rng);
+            if autograd::no_grad(|| run(op, &s.inputs, &s.params)).is_err() {
+                continue;
+            }
+            taken.insert(op.name);
+            failures.check(op, i, first(op, &s, &mut rng).and_then(|()| second(op, &s, &mut rng)));
+        }
+    }
+    failures.finish(1);
+    assert!(taken.len() > 90 || std::env::var("ROWS").is_ok(), "{} rows take complex numbers", taken.len());
 }
 
 fn every(f: fn(&'static OpDef, &Sample, &mut Stream) -> Result<(), String>) {

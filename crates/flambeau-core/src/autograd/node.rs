@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::layout::Dims;
 use crate::op::{Grads, OpDef, Params};
 use crate::tensor::{Tensor, WeakTensor};
-use crate::view::ViewOp;
+use crate::view::{Layout, ViewOp};
 
 /// What one output of a node looks like: incoming gradients are made to fit it.
 #[derive(Clone, Debug)]
@@ -61,11 +61,15 @@ pub(crate) enum Action {
     Accumulate(WeakTensor),
     View {
         op: ViewOp,
+        /// The input's own layout, for a view whose meaning depends on it.
+        from: Option<Box<Layout>>,
     },
     /// An in-place write to a view: `inner` acts on the viewed part of the base's gradient.
     CopySlices {
         ops: SmallVec<[ViewOp; 1]>,
         inner: Arc<Node>,
+        /// The base's layout, where the views depend on it.
+        origin: Option<Box<Layout>>,
     },
     /// Passes gradients through under another name (`clone`, `to`, type changes).
     Identity(&'static str),
@@ -161,7 +165,7 @@ impl Node {
         match &self.action {
             Action::Op { op, .. } => op.node_name(),
             Action::Accumulate(_) => "AccumulateGrad".into(),
-            Action::View { op } => view_name(op).into(),
+            Action::View { op, .. } => view_name(op).into(),
             Action::CopySlices { .. } => "CopySlices".into(),
             Action::Identity(name) => (*name).into(),
             Action::Custom(c) => c.name(),
@@ -269,11 +273,16 @@ impl Node {
                 }
                 Ok(Grads::new())
             }
-            Action::View { op } => match &grads[0] {
-                Some(g) => Ok(smallvec::smallvec![Some(super::views::backward(op, g, &self.input_meta(0))?)]),
+            Action::View { op, from } => match &grads[0] {
+                Some(g) => {
+                    let g = super::views::backward(op, g, &self.input_meta(0), from.as_deref())?;
+                    Ok(smallvec::smallvec![Some(g)])
+                }
                 None => Ok(smallvec::smallvec![None]),
             },
-            Action::CopySlices { ops, inner } => super::views::copy_slices(ops, inner, grads),
+            Action::CopySlices { ops, inner, origin } => {
+                super::views::copy_slices(ops, inner, origin.as_deref(), grads)
+            }
             Action::Identity(_) => Ok(grads.iter().cloned().collect()),
             Action::Custom(c) => Ok(c.backward(grads)?.into_iter().collect()),
         }

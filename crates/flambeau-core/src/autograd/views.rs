@@ -38,7 +38,7 @@ pub(crate) struct ViewMeta {
 }
 
 /// The gradient of a view's input.
-pub(super) fn backward(op: &ViewOp, g: &Tensor, input: &OutMeta) -> Result<Tensor> {
+pub(super) fn backward(op: &ViewOp, g: &Tensor, input: &OutMeta, from: Option<&Layout>) -> Result<Tensor> {
     match op {
         ViewOp::View(_) => (intrinsics().reshape)(g, &input.sizes),
         ViewOp::Permute(order) => {
@@ -52,18 +52,39 @@ pub(super) fn backward(op: &ViewOp, g: &Tensor, input: &OutMeta) -> Result<Tenso
         ViewOp::Unsqueeze(d) => call::view(&ViewOp::Squeeze(*d), g),
         ViewOp::Squeeze(d) => call::view(&ViewOp::Unsqueeze(*d), g),
         ViewOp::Alias => Ok(g.clone()),
-        _ => (intrinsics().unview)(g, op, input),
+        _ => (intrinsics().unview)(g, op, input, from),
     }
 }
 
 /// The gradient of an in-place write to a view, seen from the base: `inner` replaces the viewed part.
-pub(super) fn copy_slices(ops: &[ViewOp], inner: &Arc<Node>, grads: &[Option<Tensor>]) -> Result<Grads> {
+pub(super) fn copy_slices(
+    ops: &[ViewOp],
+    inner: &Arc<Node>,
+    origin: Option<&Layout>,
+    grads: &[Option<Tensor>],
+) -> Result<Grads> {
     let Some(g) = &grads[0] else {
         return Ok(inner.next().iter().map(|_| None).collect());
     };
-    let whole = intrinsics().clone(g)?;
-    let mut part = whole.clone();
-    for op in ops {
+    let (whole, mut part, rest) = match origin {
+        None => {
+            let whole = intrinsics().clone(g)?;
+            (whole.clone(), whole, ops)
+        }
+        // The last `as_strided` says where it looks by itself: the gradient is laid out as the base was.
+        Some(base) => {
+            let whole = Tensor::empty_strided(g.sizes(), &base.strides, g.dtype(), g.device())?;
+            (intrinsics().copy_)(&whole, g)?;
+            let last = ops.iter().rposition(|op| matches!(op, ViewOp::AsStrided { .. })).unwrap_or(0);
+            let mut part = whole.clone();
+            if let ViewOp::AsStrided { sizes, strides, offset } = &ops[last] {
+                let (sizes, strides) = (sizes.clone(), strides.clone());
+                part = call::view(&ViewOp::AsStrided { sizes, strides, offset: offset - base.offset }, &whole)?;
+            }
+            (whole, part, &ops[last + 1..])
+        }
+    };
+    for op in rest {
         part = call::view(op, &part)?;
     }
     let mut res = inner.apply(&[Some(intrinsics().clone(&part)?)])?;
@@ -120,7 +141,7 @@ impl Tensor {
         let mut layout = view.base.layout();
         for op in &view.ops {
             let Ok(next) = op.apply(&layout) else { return };
-            edge = Edge { node: view_node(op, edge, &next, &view.base), nr: 0 };
+            edge = Edge { node: view_node(op, edge, &layout, &next, &view.base), nr: 0 };
             layout = next;
         }
         let old = {
@@ -136,9 +157,10 @@ impl Tensor {
     }
 }
 
-fn view_node(op: &ViewOp, edge: Edge, to: &Layout, base: &Tensor) -> Arc<Node> {
+fn view_node(op: &ViewOp, edge: Edge, from: &Layout, to: &Layout, base: &Tensor) -> Arc<Node> {
     let out = OutMeta { sizes: to.sizes.clone(), dtype: to.dtype, device: base.device() };
-    Node::new(Action::View { op: op.clone() }, smallvec::smallvec![Some(edge)], smallvec::smallvec![out])
+    let from = op.depends_on_strides().then(|| Box::new(from.clone()));
+    Node::new(Action::View { op: op.clone(), from }, smallvec::smallvec![Some(edge)], smallvec::smallvec![out])
 }
 
 /// Gives a tensor that was just written in place its new history.
@@ -153,8 +175,9 @@ pub fn rebase(t: &Tensor, node: Arc<Node>, nr: u32) {
     let base_edge = view.base.gradient_edge();
     let mut next = smallvec::smallvec![base_edge];
     next.extend(node.next.iter().skip(1).cloned());
+    let origin = view.ops.iter().any(ViewOp::depends_on_strides).then(|| Box::new(view.base.layout()));
     let slices = Node::new(
-        Action::CopySlices { ops: view.ops.clone(), inner: node },
+        Action::CopySlices { ops: view.ops.clone(), inner: node, origin },
         next,
         smallvec::smallvec![OutMeta::of(&view.base)],
     );

@@ -173,7 +173,7 @@ bodies! {
     HardsigmoidBackward(g, x, _p) {
         let inside = x > T::of(-3.0) && x < T::of(3.0);
         // PyTorch's constant is single precision for every dtype.
-        if inside { g * T::of((1.0f32 / 6.0) as f64) } else { T::ZERO }
+        if inside { g / T::of(6.0) } else { T::ZERO }
     };
     HardswishBackward(g, x, _p) {
         let y = if x >= T::of(3.0) { g } else { g * (x / T::of(3.0) + T::HALF) };

@@ -172,6 +172,7 @@ bodies! {
         if x.is_nan() { x } else { y }
     };
     Same(x, _p) x;
+    Polygamma(x, p) T::of(special::polygamma(p[0].wide(), x.wide()));
     Sinc(x, _p) {
         let y = x * T::of(std::f64::consts::PI);
         if x == T::ZERO { T::ONE } else { y.slow_sin() / y }
@@ -288,6 +289,7 @@ pub fn body(op: UnaryOp, t: DType, p: &mut [f64; 4], given: usize) -> Option<Bod
                         U::Erfinv => small::<Erfinv>(t),
                         U::Lgamma => small::<Lgamma>(t),
                         U::Digamma => small::<Digamma>(t),
+                        U::Polygamma => small::<Polygamma>(t),
                         U::I0 => small::<I0>(t),
                         U::I0e => small::<I0e>(t),
                         U::I1 => small::<I1>(t),

@@ -44,6 +44,74 @@ pub fn digamma(x: f64) -> f64 {
     shift + x.ln() - 0.5 / x - tail
 }
 
+/// The sum of `(q + k)^-s` over `k >= 0`, for `s > 1`: the first terms one by one, then Euler and Maclaurin's formula
+/// (Abramowitz and Stegun 23.2.9 at `q`).
+pub fn hurwitz_zeta(s: f64, q: f64) -> f64 {
+    if s == 1.0 {
+        return f64::INFINITY;
+    }
+    // The sum is taken term by term up to positive bases: not from arbitrarily far away.
+    if s.is_nan() || s < 1.0 || q.is_nan() || q < -1e7 {
+        return f64::NAN;
+    }
+    if q == f64::INFINITY {
+        return 0.0;
+    }
+    if q <= 0.0 {
+        if q == q.floor() {
+            return f64::INFINITY;
+        }
+        // A negative base has a real power only for an integer exponent.
+        if s != s.floor() {
+            return f64::NAN;
+        }
+    }
+    // B(2k)/(2k)!
+    const C: [f64; 12] = [
+        1.0 / 12.0,
+        -1.0 / 720.0,
+        1.0 / 30240.0,
+        -1.0 / 1209600.0,
+        1.0 / 47900160.0,
+        -691.0 / 1307674368000.0,
+        1.0 / 74724249600.0,
+        -3617.0 / 10670622842880000.0,
+        43867.0 / 5109094217170944000.0,
+        -174611.0 / 802857662698291200000.0,
+        77683.0 / 14101100039391805440000.0,
+        -236364091.0 / 1693824136731743669452800000.0,
+    ];
+    let (mut sum, mut a, mut terms) = (0.0, q, 0);
+    while a < 12.0 || terms < 10 {
+        let term = a.powf(-s);
+        sum += term;
+        a += 1.0;
+        terms += 1;
+        if a > 1.0 && term.abs() < f64::EPSILON * f64::abs(sum) / 4.0 {
+            return sum;
+        }
+    }
+    let power = a.powf(-s);
+    sum += power * a / (s - 1.0) + 0.5 * power;
+    let (mut factor, mut scale) = (s, power / a);
+    for (k, c) in C.iter().enumerate() {
+        sum += factor * scale * c;
+        let j = 2.0 * k as f64;
+        factor *= (s + j + 1.0) * (s + j + 2.0);
+        scale /= a * a;
+    }
+    sum
+}
+
+/// Derivative `n` of digamma (`n >= 1`): by the zeta function (Abramowitz and Stegun 6.4.10).
+pub fn polygamma(n: f64, x: f64) -> f64 {
+    if n == 0.0 {
+        return digamma(x);
+    }
+    let sign = if n % 2.0 == 0.0 { -1.0 } else { 1.0 };
+    sign * libm::tgamma(n + 1.0) * hurwitz_zeta(n + 1.0, x)
+}
+
 /// Clenshaw's sum of a Chebyshev series at `u` in [-1, 1].
 fn chebyshev(c: &[f64], u: f64) -> f64 {
     let (mut b1, mut b2) = (0.0, 0.0);
@@ -314,5 +382,32 @@ pub fn erfinv(x: f64) -> f64 {
         quantile(0.5 * x, 0.5 * (1.0 - a)) / SQRT_2
     } else {
         f64::NAN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polygamma_at_known_points() {
+        let zeta3 = 1.202_056_903_159_594_3;
+        let known = [
+            (1.0, 1.0, PI * PI / 6.0),
+            (1.0, 0.5, PI * PI / 2.0),
+            (1.0, -0.5, PI * PI / 2.0 + 4.0),
+            (2.0, 1.0, -2.0 * zeta3),
+            (2.0, 0.5, -14.0 * zeta3),
+            (3.0, 1.0, PI.powi(4) / 15.0),
+            (1.0, 1e3, 0.001_000_500_166_666_633_3),
+        ];
+        for (n, x, y) in known {
+            let got = polygamma(n, x);
+            assert!((got - y).abs() <= 4e-15 * y.abs(), "polygamma({n}, {x}) = {got}, not {y}");
+        }
+        assert_eq!(polygamma(1.0, 0.0), f64::INFINITY);
+        assert_eq!(polygamma(1.0, -3.0), f64::INFINITY);
+        assert_eq!(hurwitz_zeta(2.0, f64::INFINITY), 0.0);
+        assert!(hurwitz_zeta(0.5, 1.0).is_nan() && hurwitz_zeta(2.5, -0.5).is_nan());
     }
 }

@@ -115,10 +115,23 @@ impl Stream {
     }
 
     pub fn like(&mut self, t: &Tensor) -> Tensor {
-        let v: Vec<f64> = (0..t.numel()).map(|_| self.number()).collect();
-        let x = Tensor::from_slice(&v, t.sizes()).expect("as many numbers as elements");
-        if t.dtype() == DType::F64 { x } else { x.cast_raw(t.dtype()).expect("casts") }
+        let n = if t.dtype().is_complex() { 2 * t.numel() } else { t.numel() };
+        let v: Vec<f64> = (0..n).map(|_| self.number()).collect();
+        tensor_of(&v, t)
     }
+}
+
+/// What [`numbers`] gives, as a tensor of the shape and dtype of `t`.
+pub fn tensor_of(v: &[f64], t: &Tensor) -> Tensor {
+    let mut sizes = t.sizes().to_vec();
+    if !t.dtype().is_complex() {
+        let x = Tensor::from_slice(v, &sizes).expect("as many numbers as elements");
+        return if t.dtype() == DType::F64 { x } else { x.cast_raw(t.dtype()).expect("casts") };
+    }
+    sizes.push(2);
+    let pairs = Tensor::from_slice(v, &sizes).expect("two numbers an element");
+    let z = call::view(&flambeau_core::view::ViewOp::AsComplex, &pairs).expect("pairs").detach();
+    if t.dtype() == DType::C128 { z } else { z.cast_raw(t.dtype()).expect("casts") }
 }
 
 /// A copy that is a leaf and requires a gradient.
