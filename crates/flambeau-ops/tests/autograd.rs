@@ -76,7 +76,7 @@ fn a_saved_tensor_must_not_change() -> Result<()> {
     assert_eq!(
         message(back(&z)),
         "one of the variables needed for gradient computation has been modified by an inplace operation: \
-         [torch.DoubleTensor [2]], which is output 0 of MulBackward0, is at version 1; expected version 0 instead. Hint: \
+         [torch.DoubleTensor [2]], which is output 0 of Mul, is at version 1; expected version 0 instead. Hint: \
          enable anomaly detection to find the operation that failed to compute its gradient, with \
          torch.autograd.set_detect_anomaly(True, check_nan=False)."
     );
@@ -84,7 +84,7 @@ fn a_saved_tensor_must_not_change() -> Result<()> {
     let y = exp(&x)?;
     let z = total(&y)?;
     times_(&y, 3.0)?;
-    assert!(message(back(&z)).contains("is output 0 of ExpBackward0, is at version 1") || grad_of(&x).is_empty());
+    assert!(message(back(&z)).contains("is output 0 of Exp, is at version 1"));
     Ok(())
 }
 
