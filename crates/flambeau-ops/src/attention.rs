@@ -2,7 +2,7 @@
 
 use flambeau_core::backend::{Attention, Distribution};
 use flambeau_core::layout::{self, Dims};
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, Metas, OpDef, Outs, Params, ParamsExt, Saves, surface};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, ParamsExt, Saves, surface};
 use flambeau_core::{DType, Result, Scalar, Tensor, call1, check, params};
 
 use crate::binary::{add, div, mul, mul_scalar, sub};
@@ -274,11 +274,11 @@ fn embedding_backward(c: &flambeau_core::autograd::Vjp) -> Result<Tensor> {
     if by_frequency {
         let zero = crate::create::zeros(&[m.sizes[0]], g.dtype(), g.device())?;
         let ones = crate::create::full(&[i.numel()], Scalar::Int(1), g.dtype(), g.device())?;
-        let n = crate::index::index_select(&crate::index::index_add(&zero, 0, &at, &ones)?, 0, &at)?;
+        let n = crate::index::index_select(&crate::scatter::index_add(&zero, 0, &at, &ones)?, 0, &at)?;
         g = div(&g, &unsqueeze(&n, 1)?)?;
     }
     let zero = crate::create::zeros(&m.sizes, m.dtype, m.device)?;
-    crate::index::index_add(&zero, 0, &at, &g)
+    crate::scatter::index_add(&zero, 0, &at, &g)
 }
 
 /// Scales the rows that are about to be read down to a norm, in place.

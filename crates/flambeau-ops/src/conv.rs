@@ -3,7 +3,7 @@
 use flambeau_core::autograd::Vjp;
 use flambeau_core::backend::ConvParams;
 use flambeau_core::layout::{self, Dims};
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, Metas, OpDef, Outs, Params, ParamsExt, surface};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, ParamsExt, surface};
 use flambeau_core::{Error, Result, Tensor, bail, call1, check, params};
 
 use crate::operand::*;

@@ -4,7 +4,7 @@ use flambeau_core::autograd::OutMeta;
 use flambeau_core::backend::UnaryOp;
 use flambeau_core::intrinsics::Intrinsics;
 use flambeau_core::layout::{self, Dims};
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, Metas, OpDef, Outs, Params, ParamsExt, dense_strides};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, Metas, OpDef, Params, ParamsExt, dense_strides};
 use flambeau_core::view::ViewOp;
 use flambeau_core::{DType, Error, Result, Scalar, Tensor, call1, check, params};
 

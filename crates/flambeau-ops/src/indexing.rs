@@ -2,7 +2,7 @@
 
 use flambeau_core::backend::Raw;
 use flambeau_core::layout::{self, Dims};
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, Metas, OpDef, Params, ParamsExt, Saves};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Params, ParamsExt, Saves};
 use flambeau_core::{DType, Result, Tensor, call1, check, params};
 
 use crate::operand::*;

@@ -20,9 +20,11 @@ pub mod indexing;
 pub mod loss;
 pub mod matmul;
 pub mod norm;
+pub mod order;
 pub mod pool;
 pub mod random;
 pub mod reduce;
+pub mod scatter;
 pub mod shape;
 pub mod softmax;
 pub mod ternary;
@@ -54,9 +56,11 @@ pub fn registry() -> &'static [&'static OpDef] {
             binary::ROWS,
             ternary::ROWS,
             reduce::ROWS,
+            order::ROWS,
             view::ROWS,
             shape::ROWS,
             index::ROWS,
+            scatter::ROWS,
             indexing::ROWS,
             copy::ROWS,
             create::ROWS,

@@ -1,7 +1,7 @@
 //! Loss functions.
 
 use flambeau_core::layout;
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, Metas, OpDef, Outs, Params, ParamsExt, Saves, surface};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, ParamsExt, Saves, surface};
 use flambeau_core::{DType, Result, Tensor, bail, call1, check, params};
 
 use crate::binary::{add, div, mul, mul_scalar, sub};

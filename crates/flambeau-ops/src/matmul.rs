@@ -2,7 +2,7 @@
 
 use flambeau_core::backend::Raw;
 use flambeau_core::layout::{self, Dims};
-use flambeau_core::op::{Diff, Grads, Kind, Meta, Metas, OpDef, Outs, Params, ParamsExt, surface};
+use flambeau_core::op::{Diff, Grads, Kind, Meta, OpDef, Outs, Params, ParamsExt, surface};
 use flambeau_core::{DType, Result, Scalar, Tensor, call1, check};
 
 use crate::binary::{add, mul};

@@ -2,7 +2,7 @@
 
 use flambeau_core::autograd::Vjp;
 use flambeau_core::layout::{self, Dims};
-use flambeau_core::op::{Diff, Grads, Inputs, Kind, Meta, Metas, OpDef, Outs, Params, ParamsExt, Saves, surface};
+use flambeau_core::op::{Diff, Grads, Inputs, Kind, Meta, OpDef, Outs, Params, ParamsExt, Saves, surface};
 use flambeau_core::{DType, Result, Tensor, call1, check, params};
 
 use crate::binary::{add, add_scalar, mul, mul_scalar, sub};

@@ -2,7 +2,7 @@
 
 use flambeau_core::backend::PoolParams;
 use flambeau_core::layout::{self, Dims};
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, Metas, OpDef, Outs, Params, ParamsExt, Saves, surface};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, ParamsExt, Saves, surface};
 use flambeau_core::{DType, Result, Tensor, bail, call1, check, params};
 
 use crate::operand::*;

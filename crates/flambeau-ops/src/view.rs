@@ -509,13 +509,13 @@ fn unstride(g: &Tensor, op: &ViewOp, input: &OutMeta, from: &Layout) -> Result<T
         flambeau_core::autograd::no_grad(|| crate::copy::contiguous_copy(&reshape(&apply(&op, &numbers)?, &[-1])?))
     };
     let memory = crate::create::zeros(&[n], input.dtype, input.device)?;
-    let memory = crate::index::index_add(&memory, 0, &places(&to)?, &reshape(g, &[-1])?)?;
+    let memory = crate::scatter::index_add(&memory, 0, &places(&to)?, &reshape(g, &[-1])?)?;
     let under = places(from)?;
     let mut gx = crate::index::index_select(&memory, 0, &under)?;
     if !layout::is_non_overlapping_and_dense(&from.sizes, &from.strides) {
         let zero = crate::create::zeros(&[n], input.dtype, input.device)?;
         let ones = crate::create::full(&[under.numel()], Scalar::Int(1), input.dtype, input.device)?;
-        let shared = crate::index::index_add(&zero, 0, &under, &ones)?;
+        let shared = crate::scatter::index_add(&zero, 0, &under, &ones)?;
         gx = crate::binary::div(&gx, &crate::index::index_select(&shared, 0, &under)?)?;
     }
     reshape(&gx, &input.sizes)
@@ -527,7 +527,7 @@ fn scatter_back(g: &Tensor, op: &ViewOp, input: &OutMeta) -> Result<Tensor> {
     let numbers = view(&crate::create::arange_int(0, n)?, &input.sizes)?;
     let at = reshape(&flambeau_core::autograd::no_grad(|| apply(op, &numbers))?, &[-1])?;
     let flat = crate::create::zeros(&[n], input.dtype, input.device)?;
-    let sum = crate::index::index_add(&flat, 0, &at, &reshape(g, &[-1])?)?;
+    let sum = crate::scatter::index_add(&flat, 0, &at, &reshape(g, &[-1])?)?;
     view(&sum, &input.sizes)
 }
 

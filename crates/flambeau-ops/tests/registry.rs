@@ -56,6 +56,17 @@ fn names_are_unique_and_rows_documented() {
 }
 
 #[test]
+fn signatures_parse() {
+    let bad: Vec<String> = flambeau_ops::registry()
+        .iter()
+        .filter_map(|op| {
+            flambeau_core::schema::Schema::parse(op.sig).err().map(|e| format!("{}: {}", op.name, e.message()))
+        })
+        .collect();
+    assert!(bad.is_empty(), "{bad:?}");
+}
+
+#[test]
 fn differentiable_rows_have_samples() {
     flambeau_ops::init();
     let missing: Vec<&str> = flambeau_ops::registry()

@@ -110,7 +110,7 @@ macro_rules! methods {
             fn max(&self) -> Result<Tensor> { call1(&reduce::max::OP, &[Some(self)], Params::new()) }
             fn min(&self) -> Result<Tensor> { call1(&reduce::min::OP, &[Some(self)], Params::new()) }
             fn argmax(&self, dim: Option<i64>, keepdim: bool) -> Result<Tensor> { reduce::argmax(self, dim, keepdim) }
-            fn cumsum(&self, dim: i64) -> Result<Tensor> { reduce::cumsum(self, dim) }
+            fn cumsum(&self, dim: i64) -> Result<Tensor> { order::cumsum(self, dim) }
             fn any(&self) -> Result<Tensor> { reduce::any_all(self, true) }
             fn all(&self) -> Result<Tensor> { reduce::any_all(self, false) }
             fn norm(&self) -> Result<Tensor> { reduce::norm(self, 2.0) }

@@ -11,7 +11,6 @@ mod vjp;
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard};
-use smallvec::SmallVec;
 
 pub use mode::{
     GradGuard, InferenceGuard, anomaly_mode, enable_grad, grad_enabled, inference_mode, no_grad, set_anomaly_mode,
