@@ -290,7 +290,10 @@ impl Tensor {
     #[inline]
     pub fn raw(&self) -> Raw<'_> {
         let b = self.body();
-        Raw { ptr: self.data_ptr(), dtype: b.dtype, sizes: &b.sizes, strides: &b.strides }
+        let p = self.data_ptr();
+        // Where there is no memory, kernels still make slices of no elements, which must not start at null.
+        let ptr = if p.is_null() { std::ptr::without_provenance_mut(64) } else { p };
+        Raw { ptr, dtype: b.dtype, sizes: &b.sizes, strides: &b.strides }
     }
 
     /// How many in-place writes the memory has seen.

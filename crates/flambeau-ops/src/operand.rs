@@ -200,7 +200,7 @@ impl Operand {
     #[inline]
     pub fn raw<'b>(&'b self, sizes: &'b [i64]) -> Raw<'b> {
         let ptr = match &self.tensor {
-            Some(t) => t.data_ptr(),
+            Some(t) => t.raw().ptr,
             None => (&raw const self.number).cast_mut().cast::<u8>(),
         };
         Raw { ptr, dtype: self.dtype, sizes, strides: &self.strides }
