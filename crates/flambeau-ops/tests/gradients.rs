@@ -157,6 +157,10 @@ fn complex_numbers() {
             if s.grad == 0 || matches!(op.diff, flambeau_core::op::Diff::Never) {
                 continue;
             }
+            // Kernels say which dtypes they take, and none runs over no elements.
+            if s.inputs.iter().flatten().any(|t| t.numel() == 0) {
+                continue;
+            }
             let s = complex(s, &mut rng);
             if autograd::no_grad(|| run(op, &s.inputs, &s.params)).is_err() {
                 continue;
