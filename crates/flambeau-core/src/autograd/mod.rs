@@ -36,7 +36,8 @@ pub(crate) struct MetaInner {
     pub output_nr: u32,
     pub grad: Option<Tensor>,
     pub grad_fn: Option<Arc<Node>>,
-    pub accumulator: Weak<Node>,
+    /// Kept, so that a leaf used again gets the same node; the node knows the leaf weakly.
+    pub accumulator: Option<Arc<Node>>,
     pub hooks: Option<Box<LeafHooks>>,
     pub retains_grad: bool,
     pub view: Option<Box<ViewMeta>>,
@@ -132,11 +133,11 @@ impl Tensor {
         if !inner.requires_grad {
             return None;
         }
-        let node = match inner.accumulator.upgrade() {
+        let node = match inner.accumulator.clone() {
             Some(node) => node,
             None => {
                 let node = Node::accumulator(self);
-                inner.accumulator = Arc::downgrade(&node);
+                inner.accumulator = Some(node.clone());
                 node
             }
         };

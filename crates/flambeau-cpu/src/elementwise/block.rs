@@ -100,6 +100,8 @@ pub struct Body<const N: usize> {
 
 /// Contiguous operands up to this many elements go straight to the body.
 const SMALL: usize = 4096;
+/// A single number is spread over this many elements at most before its first use.
+const SPREAD: usize = 64;
 
 /// Runs below this length are staged together instead of one by one.
 const SHORT: usize = 64;
@@ -116,19 +118,44 @@ struct Exec<'a, const N: usize> {
     aliased: bool,
 }
 
+/// The cheap way for few elements: contiguous operands go straight to the body, a single number is spread first.
+#[inline]
+fn small<const N: usize>(ops: [&Raw; N], body: Body<N>, p: &Params) -> bool {
+    let n = ops[0].numel();
+    if n > SMALL || !ops[0].is_contiguous() || ops[0].dtype != body.dtypes[0] {
+        return false;
+    }
+    let mut spread: [std::mem::MaybeUninit<[u64; SPREAD]>; N] = [std::mem::MaybeUninit::uninit(); N];
+    let mut ptrs = ops.map(|o| o.ptr);
+    for k in 1..N {
+        if ops[k].dtype != body.dtypes[k] || (ops[k].ptr == ops[0].ptr && !(body.in_place && k == 1)) {
+            return false;
+        }
+        if ops[k].is_contiguous() {
+            continue;
+        }
+        let item = ops[k].dtype.size();
+        if n > SPREAD || item > 8 || ops[k].strides.iter().any(|&s| s != 0) {
+            return false;
+        }
+        let room = spread[k].as_mut_ptr().cast::<u8>();
+        // SAFETY: one element to read; room for `SPREAD` elements of at most eight bytes.
+        unsafe { splat(item, n, ops[k].ptr, room) };
+        ptrs[k] = room;
+    }
+    // SAFETY: contiguous operands of the body's dtypes, apart from the output.
+    unsafe { (body.run)(Args { n, ptrs, p }) };
+    true
+}
+
 /// Runs `body` over `ops`; operand 0 is the output.
 pub fn exec<const N: usize>(name: &str, ops: [&Raw; N], body: Body<N>, p: &Params) -> Result<()> {
     // Nothing to do, and no memory behind the pointers.
     if ops[0].numel() == 0 {
         return Ok(());
     }
-    if ops[0].numel() <= SMALL && (0..N).all(|k| ops[k].dtype == body.dtypes[k] && ops[k].is_contiguous()) {
-        let apart = (1..N).all(|k| ops[k].ptr != ops[0].ptr || (body.in_place && k == 1));
-        if apart {
-            // SAFETY: contiguous operands of the body's dtypes.
-            unsafe { (body.run)(Args { n: ops[0].numel(), ptrs: ops.map(|o| o.ptr), p }) };
-            return Ok(());
-        }
+    if small(ops, body, p) {
+        return Ok(());
     }
     let walk = Loop::new(ops);
     let flat = (0..N).all(|k| ops[k].dtype == body.dtypes[k] && walk.is_flat(k, ops[k].dtype.size()));
