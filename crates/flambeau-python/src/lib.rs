@@ -35,6 +35,9 @@ mod typeinfo;
 
 use std::ffi::CStr;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use pyo3::prelude::*;
 
 #[pymodule]
