@@ -58,6 +58,26 @@ fn feature_dropout(x: Inputs, p: &Params) -> Result<Outs> {
     one(dropped(x, p.float(0), &shape)?)
 }
 
+const fn channel_dropout(sig: &'static str, f: flambeau_core::op::Compose) -> OpDef {
+    OpDef {
+        sig,
+        doc: "Zeroes whole channels with probability `p` and scales the rest, when training (Tompson et al., 2014).",
+        surfaces: surface::NN,
+        kind: Kind::Composite(f),
+        ..BASE
+    }
+}
+
+/// Input `(n, c, ...)` with `nd` spatial dimensions, or `(c, ...)` for one and three.
+fn channels_dropped(x: Inputs, p: &Params, nd: usize) -> Result<Outs> {
+    let t = arg(x, 0)?;
+    if t.ndim() == nd + 1 && nd != 2 {
+        let y = feature_dropout(&[Some(&unsqueeze(t, 0)?)], p)?;
+        return one(crate::view::squeeze(&y[0], 0)?);
+    }
+    feature_dropout(&[Some(t)], p)
+}
+
 /// A boolean mask as an additive one.
 fn additive(mask: &Tensor, dtype: DType) -> Result<Tensor> {
     if mask.dtype() != DType::Bool {
@@ -133,6 +153,9 @@ rows! { ROWS_ALL:
         kind: Kind::Composite(feature_dropout),
         ..BASE
     };
+    dropout1d = channel_dropout("dropout1d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor", |x, p| channels_dropped(x, p, 1));
+    dropout2d = channel_dropout("dropout2d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor", |x, p| channels_dropped(x, p, 2));
+    dropout3d = channel_dropout("dropout3d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor", |x, p| channels_dropped(x, p, 3));
     embedding_kernel = OpDef {
         sig: "embedding_kernel(Tensor weight, Tensor indices, int padding_idx, bool scale_grad_by_freq) -> Tensor",
         doc: "Rows of a table.",

@@ -107,6 +107,17 @@ rows! { ROWS_ALL:
         samples: Some(|s| { let (x, y) = (s.normal(&[2, 3]), s.normal(&[3])); s.push(vec![Some(x), Some(y)], Params::new(), 3) }),
         ..BASE
     };
+    copy_ = OpDef {
+        sig: "copy_(Tensor input, Tensor src, bool non_blocking=False) -> Tensor",
+        doc: "Writes `src`, converted and expanded, into the tensor.",
+        surfaces: M,
+        kind: Kind::Composite(|x, _| {
+            let t = arg(x, 0)?;
+            copy_(t, arg(x, 1)?)?;
+            Ok(smallvec::smallvec![t.clone()])
+        }),
+        ..BASE
+    };
     fill = OpDef {
         sig: "fill(Tensor input, Tensor|Scalar value) -> Tensor",
         doc: "A tensor like `input`, filled with one value.",
