@@ -3,7 +3,7 @@
 use crate::print::Shown;
 use flambeau_core::op::Params;
 use flambeau_core::{DType, Operand, Result, Scalar, Tensor, call_inplace, call1, check, params};
-use flambeau_ops::{activation, binary, copy, index, matmul, reduce, softmax, ternary, unary, view};
+use flambeau_ops::{activation, binary, copy, index, matmul, order, reduce, softmax, ternary, unary, view};
 
 macro_rules! methods {
     (
