@@ -108,12 +108,10 @@ fn main() -> Result<()> {
         ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} < {eta}  {msg}")
             .map_err(|e| Error::value(e.to_string()))?,
     );
-    bar.println(format!(
-        "{} digits to train on, {} to test on, {} parameters",
-        train.len(),
-        test.len(),
-        net.num_parameters()
-    ));
+    say(
+        &bar,
+        &format!("{} digits to train on, {} to test on, {} parameters", train.len(), test.len(), net.num_parameters()),
+    );
     let start = Instant::now();
     for epoch in 1..=epochs {
         let mut total = 0.0;
@@ -128,12 +126,21 @@ fn main() -> Result<()> {
             bar.inc(1);
             bar.set_message(format!("epoch {epoch}  loss {:.4}", total / (i + 1) as f64));
         }
-        bar.println(format!(
-            "epoch {epoch}: accuracy {:.2} % after {:.1} s",
-            100.0 * accuracy(&net, &test)?,
-            start.elapsed().as_secs_f64()
-        ));
+        say(
+            &bar,
+            &format!(
+                "epoch {epoch}: accuracy {:.2} % after {:.1} s",
+                100.0 * accuracy(&net, &test)?,
+                start.elapsed().as_secs_f64()
+            ),
+        );
     }
     bar.finish();
     save(&net.state_dict(), "mnist.pth")
+}
+
+/// A line above the progress bar; printed too where there is no terminal and so no bar.
+#[allow(clippy::print_stdout)] // a program, not a library
+fn say(bar: &ProgressBar, line: &str) {
+    bar.suspend(|| println!("{line}"));
 }

@@ -28,7 +28,7 @@ optimizer!(Adam, Options, lr: 1e-3, {
 impl Optimizer for Adam {
     accessors!();
 
-    fn momentum(&self, group: usize) -> Option<f64> {
+    fn current_momentum(&self, group: usize) -> Option<f64> {
         Some(self.groups[group].options.betas.0)
     }
 
@@ -114,8 +114,8 @@ impl Optimizer for AdamW {
     fn set_lr(&mut self, group: usize, lr: f64) {
         self.0.set_lr(group, lr);
     }
-    fn momentum(&self, group: usize) -> Option<f64> {
-        self.0.momentum(group)
+    fn current_momentum(&self, group: usize) -> Option<f64> {
+        self.0.current_momentum(group)
     }
     fn set_momentum(&mut self, group: usize, momentum: f64) {
         self.0.set_momentum(group, momentum);

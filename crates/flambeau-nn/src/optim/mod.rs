@@ -49,7 +49,7 @@ pub trait Optimizer {
     fn set_lr(&mut self, group: usize, lr: f64);
 
     /// The momentum, or Adam's first beta; `None` where the algorithm has none.
-    fn momentum(&self, _group: usize) -> Option<f64> {
+    fn current_momentum(&self, _group: usize) -> Option<f64> {
         None
     }
 

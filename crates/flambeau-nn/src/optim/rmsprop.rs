@@ -28,7 +28,7 @@ optimizer!(RMSprop, Options, lr: 1e-2, {
 impl Optimizer for RMSprop {
     accessors!();
 
-    fn momentum(&self, group: usize) -> Option<f64> {
+    fn current_momentum(&self, group: usize) -> Option<f64> {
         Some(self.groups[group].options.momentum)
     }
 

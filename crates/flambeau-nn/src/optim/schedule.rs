@@ -230,7 +230,7 @@ impl OneCycleLR {
             "Expected float between 0 and 1 pct_start, but got {pct_start}"
         );
         check!(
-            !cycle_momentum || (0..optimizer.groups()).all(|i| optimizer.momentum(i).is_some()),
+            !cycle_momentum || (0..optimizer.groups()).all(|i| optimizer.current_momentum(i).is_some()),
             Value,
             "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
         );

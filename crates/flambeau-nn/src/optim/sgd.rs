@@ -1,6 +1,6 @@
 //! Stochastic gradient descent.
 
-use flambeau_core::{Result, Tensor};
+use flambeau_core::{Result, Tensor, check};
 
 use super::fused::{self, SgdStep};
 use super::{Group, Optimizer, State, accessors, optimizer, run};
@@ -26,7 +26,7 @@ optimizer!(SGD, Options, lr: 1e-3, {
 impl Optimizer for SGD {
     accessors!();
 
-    fn momentum(&self, group: usize) -> Option<f64> {
+    fn current_momentum(&self, group: usize) -> Option<f64> {
         Some(self.groups[group].options.momentum)
     }
 
@@ -37,6 +37,11 @@ impl Optimizer for SGD {
     fn step(&mut self) -> Result<()> {
         for group in &mut self.groups {
             let o = group.options;
+            check!(
+                !o.nesterov || o.momentum > 0.0 && o.dampening == 0.0,
+                Value,
+                "Nesterov momentum requires a momentum and zero dampening"
+            );
             let rule = |first: bool| SgdStep {
                 lr: o.lr,
                 momentum: o.momentum,
