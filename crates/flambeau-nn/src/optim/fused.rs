@@ -35,7 +35,7 @@ fn plain(ts: &[&Tensor]) -> bool {
 }
 
 /// One parameter's tensors: the parameter, its gradient, its state.
-fn row<'a, T: Borrow<Tensor>, const N: usize>(columns: [&'a [T]; N], i: usize) -> [&'a Tensor; N] {
+fn row<T: Borrow<Tensor>, const N: usize>(columns: [&[T]; N], i: usize) -> [&Tensor; N] {
     columns.map(|c| c[i].borrow())
 }
 

@@ -36,6 +36,7 @@ fn pytorchs_file_loads_and_ours_holds_the_same() -> Result<()> {
 
 #[test]
 fn both_formats_make_the_round_trip() -> Result<()> {
+    let _guard = seeded(0);
     let net = model()?;
     for name in ["b.pth", "b.safetensors"] {
         let path = temporary(name);

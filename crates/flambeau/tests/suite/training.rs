@@ -24,7 +24,7 @@ fn train(
     Ok(())
 }
 
-fn check(net: &Sequential, x: &Tensor, want: &Value, tolerance: f64) -> Result<()> {
+fn check(net: &dyn Forward, x: &Tensor, want: &Value, tolerance: f64) -> Result<()> {
     assert_close(&values(&net.forward(x)?), &numbers(&want["output"]), tolerance, "output");
     let state = net.state_dict();
     for ((name, t), w) in state.tensors.iter().zip(want["state"].as_array().unwrap()) {
@@ -75,10 +75,10 @@ fn a_transformer_layer_with_masks() -> Result<()> {
     let mask = Tensor::from_slice(&mask, &[5, 5])?;
     let forward = || net.encode(&x, Some(&mask), Some(&hidden), false);
     let loss = || (forward()?.narrow(1, 0, 3)? - 0.5)?.square()?.mean();
-    let mut optimizer = Adam::new(net.parameters(), 0.01);
+    let mut optimizer = SGD::new(net.parameters(), 0.2);
     let want = &recorded()["transformer"];
     train(&net, &mut optimizer, want, &loss, 1e-5)?;
-    assert_close(&values(&net.forward(&x)?), &numbers(&want["output"]), 1e-4, "output");
+    check(&net, &x, want, 1e-5)?;
     // The fused causal path says the same as an explicit mask.
     let explicit = net.self_attn.attend(&x, &x, &x, Some(&mask), None, false)?;
     let fused = net.self_attn.attend(&x, &x, &x, None, None, true)?;
