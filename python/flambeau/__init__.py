@@ -44,13 +44,11 @@ from .random import (  # noqa: E402, F401
 from ._run import install_as_torch  # noqa: E402, F401
 from ._tensor_str import set_printoptions  # noqa: E402, F401
 from .serialization import load, save  # noqa: E402, F401
-from . import nn, utils  # noqa: E402, F401
-from . import optim  # noqa: E402, F401
 
-# Imported on first use.
+# Imported on first use, so that `import flambeau` stays fast.
 _LAZY = {
-    "backends", "cuda", "distributions", "fft", "func", "linalg", "mps", "multiprocessing", "onnx", "return_types",
-    "special", "storage", "testing", "types", "version", "xpu",
+    "backends", "cuda", "distributions", "fft", "func", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim",
+    "return_types", "special", "storage", "testing", "types", "utils", "version", "xpu",
 }
 
 

@@ -12,4 +12,3 @@ _SAME = {
     "softmax": "softmax", "expit": "sigmoid", "sinc": "sinc", "round": "round", "xlogy": "xlogy",
 }
 globals().update({_new: getattr(flambeau, _old) for _new, _old in _SAME.items() if hasattr(flambeau, _old)})
-del _name

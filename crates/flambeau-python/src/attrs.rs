@@ -2,7 +2,7 @@
 
 use flambeau_core::layout::{is_channels_last, is_contiguous};
 use flambeau_core::view::ViewOp;
-use flambeau_core::{DType, Tensor, call};
+use flambeau_core::{Tensor, call};
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyTypeError};
 use pyo3::ffi::{self, PyGetSetDef, PyMethodDef, PyObject};
 use pyo3::prelude::*;
@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::args::message::type_name;
 use crate::errors::{IntoPyResult, guard};
-use crate::object::{tensor_of, unwrap, wrap};
+use crate::object::{Arg, tensor_of, unwrap, wrap};
 use crate::{device, dtype, getter, method, size};
 
 /// The tensor of a getter's or method's object.
@@ -167,6 +167,16 @@ fn is_set_to<'py>(
     Ok(same.into_pyobject(slf.py())?.to_owned().into_any())
 }
 
+fn same_size<'py>(
+    slf: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    _: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let other = args.get_item(0)?;
+    let same = this(slf)?.sizes() == crate::object::expect(&other, "is_same_size", "other")?.sizes();
+    Ok(same.into_pyobject(slf.py())?.to_owned().into_any())
+}
+
 fn coalesced<'py>(
     _: &Bound<'py, PyAny>,
     _: &Bound<'py, PyTuple>,
@@ -297,6 +307,7 @@ pub fn methods() -> Vec<PyMethodDef> {
         ),
         method!(c"dim_order", dim_order, c"dim_order() -> tuple\n\nThe dimensions as they lie in memory, outermost first."),
         method!(c"is_set_to", is_set_to, c"is_set_to(tensor) -> bool\n\nWhether both look at the same memory alike."),
+        method!(c"is_same_size", same_size, c"is_same_size(other) -> bool\n\nWhether the shapes are equal."),
         method!(c"is_coalesced", coalesced, c"is_coalesced() -> bool\n\nFor sparse tensors only."),
         query!(c"dim", |t, py| t.ndim(), c"dim() -> int\n\nThe number of dimensions."),
         query!(c"ndimension", |t, py| t.ndim(), c"ndimension() -> int\n\nThe number of dimensions."),
@@ -378,33 +389,34 @@ pub fn getters() -> Vec<PyGetSetDef> {
 
 /// Functions that only ask a tensor something.
 #[pyfunction]
-fn numel(input: crate::object::Arg) -> i64 {
+fn numel(input: Arg) -> i64 {
     input.0.numel()
 }
 
 #[pyfunction]
-fn is_floating_point(input: crate::object::Arg) -> bool {
+fn is_floating_point(input: Arg) -> bool {
     input.0.dtype().is_float()
 }
 
 #[pyfunction]
-fn is_complex(input: crate::object::Arg) -> bool {
+fn is_complex(input: Arg) -> bool {
     input.0.dtype().is_complex()
 }
 
 #[pyfunction]
-fn is_signed(input: crate::object::Arg) -> bool {
+fn is_signed(input: Arg) -> bool {
     input.0.dtype().is_signed()
 }
 
 #[pyfunction]
-fn is_inference(input: crate::object::Arg) -> bool {
+fn is_inference(input: Arg) -> bool {
     input.0.is_inference()
 }
 
 #[pyfunction]
-fn is_conj(input: crate::object::Arg) -> bool {
-    let _ = input.0.dtype() == DType::C64;
+fn is_conj(input: Arg) -> bool {
+    // Conjugation is done at once here, never kept for later.
+    let Arg(_) = input;
     false
 }
 

@@ -1,4 +1,5 @@
-//! `x.to(...)`, `x.float()`, `x.cpu()`: conversions that give back the tensor itself where nothing changes.
+//! Methods about the tensor object itself: `x.to(...)` and `x.float()`, which give back the tensor where nothing changes,
+//! `x.copy_(y)`, and views in place (`x.unsqueeze_(0)`).
 //!
 //! They are rows like the engine's own, so that their arguments are parsed by the same rules.
 
@@ -110,6 +111,75 @@ static CUDA: OpDef = row(
 static TYPE_AS: OpDef =
     row("type_as(Tensor input, Tensor other) -> Tensor", "The tensor in the dtype of another one.", type_as);
 
+fn copy_(x: Inputs, _: &Params) -> Result<Outs> {
+    let (x, src) = (first(x)?, x[1].ok_or_else(|| Error::type_error("copy_(): argument 'src' must be Tensor"))?);
+    flambeau_ops::copy::copy_(x, src)?;
+    one(x.clone())
+}
+
+static COPY: OpDef = row(
+    "copy_(Tensor input, Tensor src, bool non_blocking=False) -> Tensor",
+    "Writes the values of `src`, converted and expanded, into this tensor and returns it.",
+    copy_,
+);
+
+/// Gives a tensor the layout of a view of itself (`unsqueeze_`), and the view's place in the graph.
+fn adopt(x: &Tensor, y: &Tensor) -> Result<()> {
+    if y.is(x) {
+        return Ok(());
+    }
+    check!(
+        std::sync::Arc::ptr_eq(x.storage(), y.storage()) && x.dtype() == y.dtype(),
+        Runtime,
+        "a view in place must keep the memory and the dtype"
+    );
+    let recorded = y.grad_fn();
+    check!(
+        recorded.is_none() || !x.is_leaf(),
+        Runtime,
+        "a leaf Variable that requires grad is being used in an in-place operation."
+    );
+    check!(
+        recorded.is_none() || !x.is_view(),
+        Runtime,
+        "changing the shape in place of a view that requires grad is not supported; use the function without the underscore"
+    );
+    // SAFETY: the GIL is held and no reference into the tensor's sizes lives across this call; the layout is that of an
+    // existing tensor over the same storage.
+    unsafe { x.set_layout(y.layout()) };
+    if let Some(node) = recorded {
+        x.attach(node, 0);
+    }
+    Ok(())
+}
+
+macro_rules! views_in_place {
+    ($($item:ident, $of:literal, $sig:literal;)*) => {
+        $(static $item: OpDef = row($sig, concat!("As `", $of, "`, changing this tensor."), |x, p| {
+            let op = flambeau_ops::find($of).ok_or_else(|| Error::runtime(concat!($of, " is not registered")))?;
+            let this = first(x)?;
+            adopt(this, &call1(op, x, p.clone())?)?;
+            one(this.clone())
+        });)*
+
+        static VIEWS: &[&OpDef] = &[$(&$item),*];
+    };
+}
+views_in_place! {
+    UNSQUEEZE, "unsqueeze", "unsqueeze_(Tensor input, int dim) -> Tensor";
+    SQUEEZE, "squeeze", "squeeze_(Tensor input) -> Tensor";
+    SQUEEZE_DIM, "squeeze_dim", "squeeze_(Tensor input, int dim) -> Tensor";
+    T, "t", "t_(Tensor input) -> Tensor";
+    TRANSPOSE, "transpose", "transpose_(Tensor input, int dim0, int dim1) -> Tensor";
+    SWAPAXES, "transpose", "swapaxes_(Tensor input, int axis0, int axis1) -> Tensor";
+    SWAPDIMS, "transpose", "swapdims_(Tensor input, int dim0, int dim1) -> Tensor";
+}
+
+/// All rows of this file.
+pub fn rows() -> impl Iterator<Item = &'static OpDef> {
+    CASTS.iter().chain(VIEWS).copied()
+}
+
 macro_rules! casts {
     ($($item:ident, $name:literal, $dtype:ident;)*) => {
         $(static $item: OpDef = row(
@@ -118,8 +188,7 @@ macro_rules! casts {
             |x, p| one(convert(first(x)?, None, Some(DType::$dtype), false, p.opt_int(0))?),
         );)*
 
-        /// All rows of this file.
-        pub static ROWS: &[&OpDef] = &[&TO_DEVICE, &TO_DTYPE, &TO_OTHER, &CPU, &CUDA, &TYPE_AS, $(&$item),*];
+        static CASTS: &[&OpDef] = &[&TO_DEVICE, &TO_DTYPE, &TO_OTHER, &CPU, &CUDA, &TYPE_AS, &COPY, $(&$item),*];
     };
 }
 casts! {

@@ -52,7 +52,7 @@ fn drafts() -> Vec<Draft> {
         });
         drafts[i].rows.push((op, inplace));
     };
-    for &op in flambeau_ops::registry().iter().chain(crate::casts::ROWS) {
+    for op in flambeau_ops::registry().iter().copied().chain(crate::casts::rows()) {
         let public = Schema::name_of(op.sig);
         for name in std::iter::once(&public).chain(op.aliases) {
             for s in Surface::ALL {

@@ -110,8 +110,23 @@ unsafe impl Send for Function {}
 unsafe impl Sync for Function {}
 
 /// Functions whose tensors may also be numbers, as PyTorch allows: `torch.mul(2, x)`.
-const NUMBERS_AS_TENSORS: [&str; 9] =
-    ["add", "sub", "mul", "div", "divide", "multiply", "subtract", "true_divide", "floor_divide"];
+const NUMBERS_AS_TENSORS: [&str; 15] = [
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "divide",
+    "multiply",
+    "subtract",
+    "true_divide",
+    "floor_divide",
+    "remainder",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "bitwise_left_shift",
+    "bitwise_right_shift",
+];
 
 fn intern(name: &str) -> *mut PyObject {
     let c = std::ffi::CString::new(name).unwrap_or_default();
