@@ -8,27 +8,32 @@ import json
 import sys
 
 GET = """
-0 -1 1:2 : ... None True False () (0,) (0,1) (0,1,2) (-1,-1,-1) (0,...) (...,0) (...,0,None) (None,0) (0,None,1)
-(slice(None),1) (slice(None),slice(1,3)) (slice(None),slice(None),slice(None,None,2)) (slice(0,0),) slice(5,9) slice(-1,None)
-slice(None,None,3) (slice(None),...,1) (None,...,None) (True,) (False,) (True,0) (0,True) (None,True) (slice(None),True,0)
-[0] [0,1] [1,0,1] [-1] [] [True,False] [[0,1]] [[0],[1]] ([0,1],[1,2]) ([0,1],0) (0,[0,1]) (slice(None),[0,2])
-(slice(None),[0,2],[1,3]) (slice(None),[0,2],slice(1,3)) ([0,1],slice(None),[1,2]) ([1,0],slice(None),slice(None),None)
-([[0],[1]],[0,2]) (...,[0,1]) ([0,1],...) (None,[0,1]) ([0,1],None) ([0,1],None,[1,2]) (0,[0,1],[1,2]) ([0,1],0,[1,2])
-(slice(None),0,[1,2]) (0,slice(None),[1,2]) (True,[0,1]) ([0,1],True) (slice(0,1),[0,1],[1,2])
-torch.tensor(0) torch.tensor([0,1]) torch.tensor([1],dtype=torch.int32) torch.tensor([[0,1],[1,0]]) torch.tensor(True)
-torch.tensor(1,dtype=torch.uint8) torch.tensor([],dtype=torch.int64) torch.tensor([True,False])
-(torch.tensor([True,False]),0) (slice(None),torch.tensor([True,False,True])) x>11 (x>30) (x[0]>5) (x[:,:,0]>7)
-(x[:,:,0]>7,0) (x[:,:,0]>7,torch.tensor(1)) (0,x[0]>5) (slice(None),x[0]>5) (x[:,:,0]>7,slice(1,3)) (x[:,:,0]>7,None)
-(torch.tensor([0,1]),torch.tensor([1,2])) (torch.tensor([0,1]),torch.tensor([[1],[2]])) (torch.tensor(0),torch.tensor([1,2]))
-(torch.tensor([0,1]),torch.tensor(1)) np.array([0,1]) np.array([True,False]) np.int64(1) (np.int64(1),np.int64(2))
-(slice(torch.tensor(0),torch.tensor(1)),) slice(np.int64(0),np.int64(1)) range(2) (0,range(2)) (torch.tensor([0,1]),)
-[slice(None),0] [0,slice(None)] [None,0] [...,0] [[0,1],[1,2]] [torch.tensor([0,1]),torch.tensor([1,2])] [torch.tensor(0),torch.tensor(1)]
+0 -1 1:2 : ... None True False () (0,) (0,1) (0,1,2) (-1,-1,-1) (0,...) (...,0) (...,0,None) (None,0)
+(0,None,1) (slice(None),1) (slice(None),slice(1,3)) (slice(None),slice(None),slice(None,None,2))
+(slice(0,0),) slice(5,9) slice(-1,None) slice(None,None,3) (slice(None),...,1) (None,...,None) (True,)
+(False,) (True,0) (0,True) (None,True) (slice(None),True,0) [0] [0,1] [1,0,1] [-1] [] [True,False] [[0,1]]
+[[0],[1]] ([0,1],[1,2]) ([0,1],0) (0,[0,1]) (slice(None),[0,2]) (slice(None),[0,2],[1,3])
+(slice(None),[0,2],slice(1,3)) ([0,1],slice(None),[1,2]) ([1,0],slice(None),slice(None),None)
+([[0],[1]],[0,2]) (...,[0,1]) ([0,1],...) (None,[0,1]) ([0,1],None) ([0,1],None,[1,2]) (0,[0,1],[1,2])
+([0,1],0,[1,2]) (slice(None),0,[1,2]) (0,slice(None),[1,2]) (True,[0,1]) ([0,1],True)
+(slice(0,1),[0,1],[1,2]) torch.tensor(0) torch.tensor([0,1]) torch.tensor([1],dtype=torch.int32)
+torch.tensor([[0,1],[1,0]]) torch.tensor(True) torch.tensor(1,dtype=torch.uint8)
+torch.tensor([],dtype=torch.int64) torch.tensor([True,False]) (torch.tensor([True,False]),0)
+(slice(None),torch.tensor([True,False,True])) x>11 (x>30) (x[0]>5) (x[:,:,0]>7) (x[:,:,0]>7,0)
+(x[:,:,0]>7,torch.tensor(1)) (0,x[0]>5) (slice(None),x[0]>5) (x[:,:,0]>7,slice(1,3)) (x[:,:,0]>7,None)
+(torch.tensor([0,1]),torch.tensor([1,2])) (torch.tensor([0,1]),torch.tensor([[1],[2]]))
+(torch.tensor(0),torch.tensor([1,2])) (torch.tensor([0,1]),torch.tensor(1)) np.array([0,1])
+np.array([True,False]) np.int64(1) (np.int64(1),np.int64(2)) (slice(torch.tensor(0),torch.tensor(1)),)
+slice(np.int64(0),np.int64(1)) range(2) (0,range(2)) (torch.tensor([0,1]),) [slice(None),0] [0,slice(None)]
+[None,0] [...,0] [[0,1],[1,2]] [torch.tensor([0,1]),torch.tensor([1,2])] [torch.tensor(0),torch.tensor(1)]
 ([0,1],torch.tensor([True,False,True])) (torch.tensor([0]),slice(None),torch.tensor([1,2,3])) I() (I(),I())
-5 -3 (0,9) (0,0,0,0) 'a' 1.5 (0,'a') slice(None,None,-1) slice(None,None,0) slice('a') {} object() [5] [0,1,7] [1.5] ['a'] ([0,1],[0,1,2])
-torch.tensor([1.5]) torch.tensor(1.5) torch.tensor([True]) (slice(None),torch.tensor([True,False])) torch.tensor([9]) (...,...)
-(0,...,1) ((0,1),) ((0,1),(1,2)) (slice(2,1),) torch.tensor([-1,-2]) torch.tensor([-3]) (x[:,:,0]>7,[0,1]) b'a' 1j True,True
-(None,None) (slice(None),None,slice(None),None) (0,0,0) (0,0,0,None) (0,0,0,...) (0,0,0,True) np.array([[0,1],[1,0]]) np.array(1)
-[np.int64(0),np.int64(1)] [torch.tensor(0),1] (torch.tensor([[True,False,True],[False,True,False]]),) 2**70 (slice(2**70),)
+5 -3 (0,9) (0,0,0,0) 'a' 1.5 (0,'a') slice(None,None,-1) slice(None,None,0) slice('a') {} object() [5]
+[0,1,7] [1.5] ['a'] ([0,1],[0,1,2]) torch.tensor([1.5]) torch.tensor(1.5) torch.tensor([True])
+(slice(None),torch.tensor([True,False])) torch.tensor([9]) (...,...) (0,...,1) ((0,1),) ((0,1),(1,2))
+(slice(2,1),) torch.tensor([-1,-2]) torch.tensor([-3]) (x[:,:,0]>7,[0,1]) b'a' 1j True,True (None,None)
+(slice(None),None,slice(None),None) (0,0,0) (0,0,0,None) (0,0,0,...) (0,0,0,True) np.array([[0,1],[1,0]])
+np.array(1) [np.int64(0),np.int64(1)] [torch.tensor(0),1]
+(torch.tensor([[True,False,True],[False,True,False]]),) 2**70 (slice(2**70),)
 """
 
 OTHER = [
@@ -163,8 +168,7 @@ def key(text):
 
 
 def describe(t):
-    values = t.to_complex_list() if hasattr(t, "to_complex_list") else t.flatten().tolist()
-    values = [[v.real, v.imag] if isinstance(v, complex) else v for v in values]
+    values = [[v.real, v.imag] if isinstance(v, complex) else v for v in t.flatten().tolist()]
     return {"shape": list(t.shape), "dtype": str(t.dtype), "values": values}
 
 

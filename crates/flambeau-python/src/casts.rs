@@ -1,5 +1,5 @@
 //! Methods about the tensor object itself: `x.to(...)` and `x.float()`, which give back the tensor where nothing changes,
-//! `x.copy_(y)`, and views in place (`x.unsqueeze_(0)`).
+//! and views in place (`x.unsqueeze_(0)`).
 //!
 //! They are rows like the engine's own, so that their arguments are parsed by the same rules.
 
@@ -111,18 +111,6 @@ static CUDA: OpDef = row(
 static TYPE_AS: OpDef =
     row("type_as(Tensor input, Tensor other) -> Tensor", "The tensor in the dtype of another one.", type_as);
 
-fn copy_(x: Inputs, _: &Params) -> Result<Outs> {
-    let (x, src) = (first(x)?, x[1].ok_or_else(|| Error::type_error("copy_(): argument 'src' must be Tensor"))?);
-    flambeau_ops::copy::copy_(x, src)?;
-    one(x.clone())
-}
-
-static COPY: OpDef = row(
-    "copy_(Tensor input, Tensor src, bool non_blocking=False) -> Tensor",
-    "Writes the values of `src`, converted and expanded, into this tensor and returns it.",
-    copy_,
-);
-
 /// Gives a tensor the layout of a view of itself (`unsqueeze_`), and the view's place in the graph.
 fn adopt(x: &Tensor, y: &Tensor) -> Result<()> {
     if y.is(x) {
@@ -188,7 +176,7 @@ macro_rules! casts {
             |x, p| one(convert(first(x)?, None, Some(DType::$dtype), false, p.opt_int(0))?),
         );)*
 
-        static CASTS: &[&OpDef] = &[&TO_DEVICE, &TO_DTYPE, &TO_OTHER, &CPU, &CUDA, &TYPE_AS, &COPY, $(&$item),*];
+        static CASTS: &[&OpDef] = &[&TO_DEVICE, &TO_DTYPE, &TO_OTHER, &CPU, &CUDA, &TYPE_AS, $(&$item),*];
     };
 }
 casts! {

@@ -32,6 +32,8 @@ pub fn extract(obj: &Bound<'_, PyAny>) -> Option<DType> {
         Some(DType::Bool)
     } else if obj.is(py.get_type::<pyo3::types::PyInt>()) {
         Some(DType::I64)
+    } else if obj.is(py.get_type::<pyo3::types::PyComplex>()) {
+        Some(DType::C128)
     } else {
         None
     }

@@ -79,9 +79,6 @@ pub fn explain(f: &Function, given: Given<'_>) -> PyErr {
     if let [only] = plausible[..] {
         return mismatch(f, only, given);
     }
-    if f.overloads.len() == 1 && total > f.overloads[0].visible().count() {
-        return mismatch(f, &f.overloads[0], given);
-    }
     PyTypeError::new_err(no_match(f, given))
 }
 
@@ -111,7 +108,6 @@ fn mismatch(f: &Function, o: &Overload, given: Given<'_>) -> PyErr {
         return too_many();
     }
     let mut at = 0;
-    let mut used = 0;
     for (i, p) in o.visible().enumerate() {
         let (obj, by_name) = if at < given_n {
             if p.keyword_only {
@@ -158,12 +154,13 @@ fn mismatch(f: &Function, o: &Overload, given: Given<'_>) -> PyErr {
             };
             return PyTypeError::new_err(format!("{label}(): argument '{}'{position} {what}", p.name));
         }
-        if by_name { used += 1 } else { at += 1 }
+        if !by_name {
+            at += 1;
+        }
     }
     if at < given_n {
         return too_many();
     }
-    let _ = used;
     for name in given.keyword_names() {
         match o.visible().position(|p| p.name == name) {
             None => return PyTypeError::new_err(format!("{label}() got an unexpected keyword argument '{name}'")),
