@@ -142,11 +142,11 @@ activation! { ACTIVATIONS:
     mish, mish_backward: "mish(Tensor input) -> Tensor", NN | surface::INPLACE, Mish, MishBackward, [],
         |x, _p| mul(x, &tanh(&unary::log1p(&exp(x)?)?)?),
         "x times the tanh of its softplus (Misra, 2019).";
-    softplus, softplus_backward: "softplus(Tensor input, float beta=1, float threshold=20) -> Tensor", NN, Softplus, SoftplusBackward, [2.0, 20.0],
+    softplus, softplus_backward: "softplus(Tensor input, float beta=1, float threshold=20, *, Tensor? out=None) -> Tensor", NN, Softplus, SoftplusBackward, [2.0, 20.0],
         |x, p| { let bx = mul_scalar(x, p.float(0))?;
             crate::ternary::where_(&binary::gt_scalar(&bx, p.float(1))?, x, &mul_scalar(&unary::log1p(&exp(&bx)?)?, 1.0 / p.float(0))?) },
         "log(1 + exp(beta x)) / beta, and x itself where beta x exceeds `threshold`.";
-    logsigmoid, log_sigmoid_backward: "logsigmoid(Tensor input) -> Tensor", NN, LogSigmoid, LogSigmoidBackward, [],
+    logsigmoid, log_sigmoid_backward: "logsigmoid(Tensor input, *, Tensor? out=None) -> Tensor", NN, LogSigmoid, LogSigmoidBackward, [],
         |x, _p| unary::log(&sigmoid(x)?),
         "The logarithm of the sigmoid.";
     hardtanh, hardtanh_backward: "hardtanh(Tensor input, float min_val=-1.0, float max_val=1.0) -> Tensor", NN | surface::INPLACE, Hardtanh, HardtanhBackward, [-1.0, 1.0],
@@ -159,10 +159,10 @@ activation! { ACTIVATIONS:
     hardswish, hardswish_backward: "hardswish(Tensor input) -> Tensor", NN | surface::INPLACE, Hardswish, HardswishBackward, [],
         |x, _p| { let y = mul_scalar(&mul(x, &binary::add_scalar(x, 3.0)?)?, 1.0 / 6.0)?; clip(x, &y, x) },
         "x times relu6(x + 3) / 6 (Howard et al., 2019).";
-    hardshrink, hardshrink_backward: "hardshrink(Tensor input, float lambd=0.5) -> Tensor", NN | FM, Hardshrink, HardshrinkBackward, [0.5],
+    hardshrink, hardshrink_backward: "hardshrink(Tensor input, float lambd=0.5, *, Tensor? out=None) -> Tensor", NN | FM, Hardshrink, HardshrinkBackward, [0.5],
         |x, p| crate::ternary::where_(&binary::gt_scalar(&unary::abs(x)?, p.float(0))?, x, &crate::create::zeros_like(x)?),
         "Zero where |x| is at most `lambd`.";
-    softshrink, softshrink_backward: "softshrink(Tensor input, float lambd=0.5) -> Tensor", NN, Softshrink, HardshrinkBackward, [0.5],
+    softshrink, softshrink_backward: "softshrink(Tensor input, float lambd=0.5, *, Tensor? out=None) -> Tensor", NN, Softshrink, HardshrinkBackward, [0.5],
         |x, p| { let l = p.float(0); let zero = crate::create::zeros_like(x)?;
             let up = crate::ternary::where_(&binary::gt_scalar(x, l)?, &binary::add_scalar(x, -l)?, &zero)?;
             crate::ternary::where_(&binary::lt_scalar(x, -l)?, &binary::add_scalar(x, l)?, &up) },
@@ -250,7 +250,7 @@ rows! { OTHERS:
         ..BASE
     };
     gelu = OpDef {
-        sig: "gelu(Tensor input, *, str approximate='none') -> Tensor",
+        sig: "gelu(Tensor input, *, str approximate='none', Tensor? out=None) -> Tensor",
         doc: "x times the normal distribution function of x, exactly or by the tanh approximation (Hendrycks and Gimpel, 2016).",
         surfaces: NN,
         kind: Kind::Composite(|x, p| {

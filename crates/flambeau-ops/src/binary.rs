@@ -350,7 +350,7 @@ pub fn pow(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         return pow_scalar(a, b.item()?.to_f64());
     }
     let dtype = result_type_of(a, b)?;
-    if dtype.is_int() && b.ndim() == 0 && b.device().is_cpu() && b.dtype().is_int() && b.item()?.to_i64() < 0 {
+    if dtype.is_int() && b.is_wrapped() && b.dtype().is_int() && b.item()?.to_i64() < 0 {
         return Err(Error::runtime("Integers to negative integer powers are not allowed."));
     }
     call1(&pow_tensor::OP, &[Some(a), Some(b)], Params::new())

@@ -13,7 +13,7 @@ fn one(t: Tensor) -> Result<Outs> {
 
 pub(crate) const INDEX: Saves = Saves { inputs: 2, outputs: 0, cross: false };
 
-fn check_index(name: &str, index: &Tensor) -> Result<()> {
+pub(crate) fn check_index(name: &str, index: &Tensor) -> Result<()> {
     check!(
         index.dtype() == DType::I64 || index.dtype() == DType::I32,
         Runtime,
@@ -25,10 +25,11 @@ fn check_index(name: &str, index: &Tensor) -> Result<()> {
 /// `gather`/`scatter` shapes: `index` within `x` outside `dim`.
 pub(crate) fn check_gather(name: &str, x: &Tensor, index: &Tensor, dim: i64, src: Option<&Tensor>) -> Result<usize> {
     let d = wrap_dim(dim, x.ndim())?;
-    check_index(name, index)?;
+    // Without positions there is nothing to check, as in PyTorch, not even their dtype.
     if index.numel() == 0 {
         return Ok(d);
     }
+    check_index(name, index)?;
     let rank = |t: &Tensor| t.ndim().max(1);
     check!(
         rank(index) == rank(x),
@@ -205,7 +206,7 @@ rows! { ROWS_ALL:
         ..BASE
     };
     take = OpDef {
-        sig: "take(Tensor input, Tensor index) -> Tensor",
+        sig: "take(Tensor input, Tensor index, *, Tensor? out=None) -> Tensor",
         doc: "Elements of the flattened tensor.",
         kind: Kind::Composite(|x, _| {
             let (t, index) = (arg(x, 0)?, arg(x, 1)?);
@@ -220,6 +221,14 @@ rows! { ROWS_ALL:
         kind: Kind::Composite(|x, p| {
             let (t, index) = (arg(x, 0)?, arg(x, 1)?);
             check!(index.dtype() == DType::I64, Runtime, "torch.take_along_dim(): dtype of indices should be Long but got {}", index.dtype().scalar_name());
+            let n = match p.opt_int(0) {
+                None => t.numel(),
+                Some(d) => t.size(d)?,
+            };
+            // Positions may count from the end.
+            let below = crate::binary::lt_scalar(index, 0.0)?;
+            let wrapped = crate::binary::add(index, &Tensor::wrapped(Scalar::Int(n))?)?;
+            let index = &crate::ternary::where_(&below, &wrapped, index)?;
             let Some(d) = p.opt_int(0) else {
                 return one(gather(&reshape(t, &[-1])?, 0, &reshape(index, &[-1])?)?);
             };

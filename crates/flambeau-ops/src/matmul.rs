@@ -150,7 +150,7 @@ rows! { ROWS_ALL:
         surfaces: FMI,
         kind: Kind::Composite(|x, p| {
             let y = call1(&bmm::OP, &x[1..3], Params::new())?;
-            one(blend(arg(x, 0)?, &y, p)?)
+            one(blend(arg(x, 0)?, &y, &whole_numbers(&y, p))?)
         }),
         ..BASE
     };
@@ -160,7 +160,7 @@ rows! { ROWS_ALL:
         surfaces: FMI,
         kind: Kind::Composite(|x, p| {
             let y = crate::reduce::sum(&call1(&bmm::OP, &x[1..3], Params::new())?, &[0], false)?;
-            one(blend(arg(x, 0)?, &y, p)?)
+            one(blend(arg(x, 0)?, &y, &whole_numbers(&y, p))?)
         }),
         ..BASE
     };
@@ -168,7 +168,10 @@ rows! { ROWS_ALL:
         sig: "addmv(Tensor input, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None) -> Tensor",
         doc: "`beta * input + alpha * mat @ vec`.",
         surfaces: FMI,
-        kind: Kind::Composite(|x, p| one(blend(arg(x, 0)?, &call1(&mv::OP, &x[1..3], Params::new())?, p)?)),
+        kind: Kind::Composite(|x, p| {
+            let y = call1(&mv::OP, &x[1..3], Params::new())?;
+            one(blend(arg(x, 0)?, &y, &whole_numbers(&y, p))?)
+        }),
         ..BASE
     };
     addr = OpDef {
@@ -250,7 +253,7 @@ rows! { ROWS_ALL:
         ..BASE
     };
     linear = OpDef {
-        sig: "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
+        sig: "linear(Tensor input, Tensor weight, Tensor? bias=None, *, Tensor? out=None) -> Tensor",
         doc: "`input @ weight^T + bias`: input `(*, in)`, weight `(out, in)` or `(in)`, bias `(out)`.",
         surfaces: surface::NN,
         kind: Kind::Composite(|x, _| {
@@ -380,6 +383,14 @@ rows! { ROWS_ALL:
     };
 }
 
+/// For integers, factors are cut to integers.
+fn whole_numbers(y: &Tensor, p: &Params) -> Params {
+    if y.dtype().is_differentiable() {
+        return p.clone();
+    }
+    (0..2).map(|i| Scalar::Int(p.opt_scalar(i).map_or(1, Scalar::to_i64)).into()).collect()
+}
+
 fn blend(x: &Tensor, y: &Tensor, p: &Params) -> Result<Tensor> {
     let (beta, alpha) = (p.opt_scalar(0).unwrap_or(Scalar::Int(1)), p.opt_scalar(1).unwrap_or(Scalar::Int(1)));
     check!(
@@ -476,6 +487,7 @@ fn tensordot(a: &Tensor, b: &Tensor, da: &[i64], db: &[i64]) -> Result<Tensor> {
     check!(da.len() == db.len(), Runtime, "both dimension lists should have same length");
     let wrap = |d: &[i64], t: &Tensor| d.iter().map(|&d| layout::wrap_dim(d, t.ndim())).collect::<Result<Vec<_>>>();
     let (da, db) = (wrap(da, a)?, wrap(db, b)?);
+    let (mut a, mut b) = (a.clone(), b.clone());
     let mut k = 1;
     for (&x, &y) in da.iter().zip(&db) {
         let (p, q) = (a.sizes()[x], b.sizes()[y]);
@@ -484,8 +496,15 @@ fn tensordot(a: &Tensor, b: &Tensor, da: &[i64], db: &[i64]) -> Result<Tensor> {
             Runtime,
             "contracted dimensions need to match, but first has size {p} in dim {x} and second has size {q} in dim {y}"
         );
-        k *= p;
+        // A dimension of size one counts for every position of the other: that one is summed first.
+        if p == 1 && q != 1 {
+            b = crate::reduce::sum(&b, &[y as i64], true)?;
+        } else if q == 1 && p != 1 {
+            a = crate::reduce::sum(&a, &[x as i64], true)?;
+        }
+        k *= if q == 1 { 1 } else { p };
     }
+    let (a, b) = (&a, &b);
     let free = |t: &Tensor, gone: &[usize]| (0..t.ndim()).filter(|d| !gone.contains(d)).collect::<Vec<_>>();
     let (fa, fb) = (free(a, &da), free(b, &db));
     let order = |first: &[usize], second: &[usize]| first.iter().chain(second).map(|&d| d as i64).collect::<Vec<_>>();

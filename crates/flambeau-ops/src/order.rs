@@ -42,8 +42,7 @@ rows! { ROWS_ALL:
         kind: Kind::Kernel { infer: |x, p| { let x = arg(x, 0)?; wrap_dim(p.int(0), x.ndim())?; check!(x.dtype().is_differentiable(), NotImplemented, "\"logcumsumexp_out_cpu\" not implemented for '{}'", x.dtype().scalar_name()); Ok(smallvec::smallvec![Meta::new(x.sizes(), x.dtype(), x.device())]) },
             run: |b, x, o, p| scan_run(b, ScanOp::LogSumExp, x, o, p) },
         diff: vjp(|c| grads!(c; 0 => {
-            let (x, y) = (c.x(0)?, c.y(0)?);
-            mul(&unary::exp(&x)?, &reverse_cumsum(&mul(c.g(), &unary::exp(&unary::neg(&y)?)?)?, c.p.int(0))?)
+            logcumsumexp_backward(c)
         })),
         saves: flambeau_core::op::Saves { inputs: 1, outputs: 1, cross: false },
         samples: Some(|s| { let x = s.normal(&[3, 4]); s.push(vec![Some(x)], params![1], 1) }),
@@ -167,6 +166,28 @@ fn scan_pair_run(b: &dyn Backend, op: ScanOp, x: Inputs, o: &[Tensor], p: &Param
         return b.fill(o[1].raw(), Scalar::Int(0));
     }
     b.scan(op, x.raw(), o[0].raw(), Some(o[1].raw()), wrap_dim(p.int(0), x.ndim())?)
+}
+
+/// By logarithms, so that large and small terms do not cancel: the positive and the negative part of the gradient apart.
+fn logcumsumexp_backward(c: &Vjp) -> Result<Tensor> {
+    let (x, y, d) = (c.x(0)?, c.y(0)?, c.p.int(0));
+    if x.ndim() == 0 {
+        return Ok(c.g().clone());
+    }
+    let part = |g: &Tensor| -> Result<Tensor> {
+        let positive = crate::binary::gt_scalar(g, 0.0)?;
+        let low = Tensor::wrapped(Scalar::Float(f64::NEG_INFINITY))?;
+        let log = crate::ternary::where_(&positive, &unary::log(g)?, &low)?;
+        let run = crate::shape::flip(&crate::binary::sub(&log, &y)?, &[d])?;
+        let run = crate::shape::flip(&call1(&logcumsumexp::OP, &[Some(&run)], params![d])?, &[d])?;
+        unary::exp(&crate::binary::add(&run, &x)?)
+    };
+    // Where the gradient is to be differentiated again, in the form that has derivatives everywhere.
+    if x.dtype().is_complex() || flambeau_core::autograd::grad_enabled() {
+        let e = unary::exp(&conj(&x)?)?;
+        return mul(&e, &reverse_cumsum(&mul(c.g(), &unary::exp(&unary::neg(&conj(&y)?)?)?)?, d)?);
+    }
+    crate::binary::sub(&part(c.g())?, &part(&unary::neg(c.g())?)?)
 }
 
 /// Sums from each position to the end: the adjoint of a running sum.

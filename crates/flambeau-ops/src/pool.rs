@@ -247,8 +247,8 @@ rows! { ROWS_ALL:
     max_pool2d = pool_row("max_pool2d(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, bool return_indices=False) -> Tensor", |x, p| max_pool(x, p, 2));
     max_pool3d = pool_row("max_pool3d(Tensor input, int[3] kernel_size, int[3]? stride=None, int[3] padding=0, int[3] dilation=1, bool ceil_mode=False, bool return_indices=False) -> Tensor", |x, p| max_pool(x, p, 3));
     avg_pool1d = pool_row("avg_pool1d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, bool ceil_mode=False, bool count_include_pad=True) -> Tensor", |x, p| avg_pool(x, p, 1));
-    avg_pool2d = pool_row("avg_pool2d(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor", |x, p| avg_pool(x, p, 2));
-    avg_pool3d = pool_row("avg_pool3d(Tensor input, int[3] kernel_size, int[3]? stride=None, int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor", |x, p| avg_pool(x, p, 3));
+    avg_pool2d = pool_row("avg_pool2d(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None, *, Tensor? out=None) -> Tensor", |x, p| avg_pool(x, p, 2));
+    avg_pool3d = pool_row("avg_pool3d(Tensor input, int[3] kernel_size, int[3]? stride=None, int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None, *, Tensor? out=None) -> Tensor", |x, p| avg_pool(x, p, 3));
     adaptive_avg_pool1d = pool_row("adaptive_avg_pool1d(Tensor input, int[1] output_size) -> Tensor", |x, p| adaptive(x, p, 1, false));
     adaptive_avg_pool2d = pool_row("adaptive_avg_pool2d(Tensor input, int[2] output_size) -> Tensor", |x, p| adaptive(x, p, 2, false));
     adaptive_avg_pool3d = pool_row("adaptive_avg_pool3d(Tensor input, int[3] output_size) -> Tensor", |x, p| adaptive(x, p, 3, false));

@@ -18,6 +18,14 @@ pub fn fill_random(t: &Tensor, kind: Distribution, generator: Option<Generator>)
         return Ok(());
     }
     let g = generator.unwrap_or_else(Generator::default_cpu);
+    if t.dtype().is_complex() {
+        // Parts are drawn one after the other; each has half of a normal number's variance.
+        let kind = match kind {
+            Distribution::Normal { mean, std } => Distribution::Normal { mean, std: std / std::f64::consts::SQRT_2 },
+            kind => kind,
+        };
+        return backend(t.device())?.random(kind, &mut g.lock(), crate::unary::pairs(t)?.raw());
+    }
     backend(t.device())?.random(kind, &mut g.lock(), t.raw())
 }
 
@@ -152,7 +160,7 @@ rows! { ROWS_ALL:
     uniform_ = filler("uniform_(Tensor input, float from=0, float to=1, *, Generator? generator=None) -> Tensor", "Fills with uniform numbers in `[from, to)`.", |x, p| {
         let (from, to) = (p.float(0), p.float(1));
         check!(from <= to, Runtime, "uniform_ expects to return a [from, to) range, but found from={from} > to={to}");
-        check!(arg(x, 0)?.dtype().is_float(), NotImplemented, "\"check_uniform_bounds\" not implemented for '{}'", arg(x, 0)?.dtype().scalar_name());
+        check!(arg(x, 0)?.dtype().is_differentiable(), NotImplemented, "\"check_uniform_bounds\" not implemented for '{}'", arg(x, 0)?.dtype().scalar_name());
         fill_(x, Distribution::Uniform { from, to }, p.generator(2))
     });
     normal_ = filler("normal_(Tensor input, float mean=0, float std=1, *, Generator? generator=None) -> Tensor", "Fills with normal numbers.", |x, p| {

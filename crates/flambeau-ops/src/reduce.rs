@@ -334,6 +334,9 @@ rows! { ROWS_ALL:
         kind: Kind::Composite(|x, _| extreme(&amax::OP, x, "max")), ..BASE };
     min = OpDef { sig: "min(Tensor input, *, Tensor? out=None) -> Tensor", doc: "The smallest element.",
         kind: Kind::Composite(|x, _| extreme(&amin::OP, x, "min")), ..BASE };
+    // Before the overload with `dim`, which would take a tensor of one integer for a number.
+    max_other = OpDef { sig: "max(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor", doc: "The larger of two elements.",
+        kind: Kind::Composite(|x, _| flambeau_core::call(&crate::binary::maximum::OP, x, Params::new())), ..BASE };
     max_dim = OpDef {
         sig: "max(Tensor input, int dim, bool keepdim=False, *, (Tensor, Tensor)? out=None) -> (Tensor values, Tensor indices)",
         doc: "The largest element along `dim` and its position.",
@@ -344,6 +347,9 @@ rows! { ROWS_ALL:
         samples: Some(|s| { for k in [true, false] { let x = s.normal(&[2, 3]); s.push(vec![Some(x)], params![1, k], 1) } }),
         ..BASE
     };
+    // Before the overload with `dim`, which would take a tensor of one integer for a number.
+    min_other = OpDef { sig: "min(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor", doc: "The smaller of two elements.",
+        kind: Kind::Composite(|x, _| flambeau_core::call(&crate::binary::minimum::OP, x, Params::new())), ..BASE };
     min_dim = OpDef {
         sig: "min(Tensor input, int dim, bool keepdim=False, *, (Tensor, Tensor)? out=None) -> (Tensor values, Tensor indices)",
         doc: "The smallest element along `dim` and its position.",
@@ -354,10 +360,6 @@ rows! { ROWS_ALL:
         samples: Some(|s| { for k in [true, false] { let x = s.normal(&[2, 3]); s.push(vec![Some(x)], params![1, k], 1) } }),
         ..BASE
     };
-    max_other = OpDef { sig: "max(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor", doc: "The larger of two elements.",
-        kind: Kind::Composite(|x, _| flambeau_core::call(&crate::binary::maximum::OP, x, Params::new())), ..BASE };
-    min_other = OpDef { sig: "min(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor", doc: "The smaller of two elements.",
-        kind: Kind::Composite(|x, _| flambeau_core::call(&crate::binary::minimum::OP, x, Params::new())), ..BASE };
     aminmax = OpDef {
         sig: "aminmax(Tensor input, *, int? dim=None, bool keepdim=False, (Tensor, Tensor)? out=None) -> (Tensor min, Tensor max)",
         doc: "The smallest and the largest element.",

@@ -7,7 +7,7 @@ use flambeau_core::op::{Diff, Grads, Inputs, Kind, Metas, OpDef, Outs, Params, P
 use flambeau_core::{DType, Error, Result, Scalar, Tensor, call1, check, params};
 
 use crate::binary::mul;
-use crate::index::{INDEX, check_gather, gather, index_select, lifted, like_first};
+use crate::index::{INDEX, check_gather, check_index, gather, index_select, lifted, like_first};
 use crate::operand::*;
 use crate::view::{expand, reshape};
 
@@ -85,7 +85,7 @@ rows! { ROWS_ALL:
             let i = Tensor::from_slice(&[0i64, 1, 2, 0, 1, 2, 0, 1], &[2, 4]).expect("eight numbers");
             s.push(vec![Some(x), Some(i), Some(v)], params![0], 5);
         }),
-        ..scatter_row("scatter(Tensor input, int dim, Tensor index, Tensor|Scalar src) -> Tensor", "A copy with `src` written at `index` along `dim`.", FMI)
+        ..scatter_row("scatter(Tensor input, int dim, Tensor index, Tensor|Scalar src, *, Tensor? out=None) -> Tensor", "A copy with `src` written at `index` along `dim`.", FMI)
     };
     scatter_value = OpDef {
         kind: Kind::Composite(|x, p| flambeau_core::call(&scatter::OP, x, p.clone())),
@@ -107,11 +107,11 @@ rows! { ROWS_ALL:
             let (x, i, v) = (s.normal(&[3, 4]), s.ints(&[2, 4], 0, 3), s.normal(&[3, 4]));
             s.push(vec![Some(x), Some(i), Some(v)], params![0], 5);
         }),
-        ..scatter_row("scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor", "A copy with `src` added at `index` along `dim`.", FMI)
+        ..scatter_row("scatter_add(Tensor input, int dim, Tensor index, Tensor src, *, Tensor? out=None) -> Tensor", "A copy with `src` added at `index` along `dim`.", FMI)
     };
     scatter_reduce = OpDef {
         kind: Kind::Composite(|x, p| one(reduced_scatter(x, p)?)),
-        ..scatter_row("scatter_reduce(Tensor input, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor", "A copy with `src` reduced in at `index`: 'sum', 'prod', 'mean', 'amax' or 'amin'.", FMI)
+        ..scatter_row("scatter_reduce(Tensor input, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True, Tensor? out=None) -> Tensor", "A copy with `src` reduced in at `index`: 'sum', 'prod', 'mean', 'amax' or 'amin'.", FMI)
     };
     scatter_extreme = OpDef {
         kind: Kind::Kernel {
@@ -164,17 +164,25 @@ rows! { ROWS_ALL:
         ..BASE
     };
     index_fill = OpDef {
-        sig: "index_fill(Tensor input, int dim, Tensor index, Tensor|Scalar value) -> Tensor",
+        sig: "index_fill(Tensor input, int dim, Tensor index, Tensor|Scalar value, *, Tensor? out=None) -> Tensor",
         doc: "A copy with one value written into whole slices.",
         surfaces: FMI,
         kind: Kind::Composite(|x, p| {
             let (t, index, v) = (arg(x, 0)?, arg(x, 1)?, arg(x, 2)?);
             check!(v.ndim() == 0, Runtime, "index_fill_ only supports a 0-dimensional value tensor, but got tensor with {} dimension(s).", v.ndim());
+            check_index("index_fill", index)?;
+            // A mask, so that positions that occur twice count once in the gradient.
             let d = wrap_dim(p.int(0), t.ndim())?;
-            let mut sizes = Dims::from_slice(t.sizes());
-            if let Some(s) = sizes.get_mut(d) { *s = index.numel() }
-            let src = expand(&crate::copy::to_dtype(v, t.dtype())?, &sizes)?;
-            one(call1(&index_copy::OP, &[Some(t), Some(index), Some(&src)], params![p.int(0)])?)
+            let n = t.sizes().get(d).copied().unwrap_or(1);
+            let ones = crate::create::full(&[index.numel()], Scalar::Bool(true), DType::Bool, t.device())?;
+            let none = crate::create::full(&[n], Scalar::Bool(false), DType::Bool, t.device())?;
+            let hit = call1(&index_copy::OP, &[Some(&none), Some(&reshape(index, &[-1])?), Some(&ones)], params![0])?;
+            let mut shape = Dims::from_elem(1, t.ndim());
+            if let Some(s) = shape.get_mut(d) {
+                *s = n;
+            }
+            let v = crate::copy::to_dtype(v, t.dtype())?;
+            one(call1(&crate::ternary::masked_fill::OP, &[Some(t), Some(&reshape(&hit, &shape)?), Some(&v)], Params::new())?)
         }),
         ..BASE
     };
@@ -324,13 +332,7 @@ fn extreme_scatter_backward(c: &flambeau_core::autograd::Vjp) -> Result<Grads> {
     let (x, index, src, y) = (c.x(0)?, c.x(1)?, c.x(2)?, c.y(0)?);
     let dim = c.p.int(0);
     if c.p.str(1) == "prod" {
-        // y = x * product of the sources: each factor's share by division (zeros have no gradient here, as in PyTorch's rule
-        // they are handled by masking).
-        let gy = mul(c.g(), &crate::copy::conj(&y)?)?;
-        let (x, src) = (crate::copy::conj(&x)?, crate::copy::conj(&src)?);
-        return grads!(c;
-            0 => crate::binary::div(&gy, &x),
-            2 => fit_src(&crate::binary::div(&gather(&gy, dim, &index)?, &trimmed(&src, &index)?)?, &c.meta(2)));
+        return product_backward(c, &x, &index, &src, &y);
     }
     let hit_x = crate::copy::to_dtype(&crate::binary::eq(&x, &y)?, c.g().dtype())?;
     let src_used = trimmed(&src, &index)?;
@@ -340,6 +342,37 @@ fn extreme_scatter_backward(c: &flambeau_core::autograd::Vjp) -> Result<Grads> {
     grads!(c;
         0 => mul(&share, &hit_x),
         2 => fit_src(&mul(&gather(&share, dim, &index)?, &hit_src)?, &c.meta(2)))
+}
+
+/// Products leave out one factor each by division; where a factor is zero, by a product made without it.
+fn product_backward(
+    c: &flambeau_core::autograd::Vjp,
+    x: &Tensor,
+    index: &Tensor,
+    src: &Tensor,
+    y: &Tensor,
+) -> Result<Grads> {
+    use crate::binary::{div, eq_scalar, logical_and};
+    use crate::ternary::{masked_fill, where_};
+    let dim = c.p.int(0);
+    let product = |t: &Tensor, v: &Tensor| call1(&scatter_extreme::OP, &[Some(t), Some(index), Some(v)], c.p.clone());
+    let times_g = |t: &Tensor| mul(c.g(), &crate::copy::conj(t)?);
+    let used = trimmed(src, index)?;
+    grads!(c;
+    0 => {
+        let safe = masked_fill(x, &eq_scalar(x, 0.0)?, 1.0)?;
+        div(&times_g(&product(&safe, src)?)?, &crate::copy::conj(&safe)?)
+    },
+    2 => {
+        let zero = eq_scalar(&used, 0.0)?;
+        let none = crate::create::zeros_like(&x.detach())?;
+        let count = gather(&scatter_add(&none, dim, index, &crate::copy::to_dtype(&zero, x.dtype())?)?, dim, index)?;
+        let alone = logical_and(&zero, &eq_scalar(&count, 1.0)?)?;
+        let without = gather(&times_g(&product(x, &masked_fill(&used, &alone, 1.0)?)?)?, dim, index)?;
+        let safe = masked_fill(&used, &zero, 1.0)?;
+        let with = div(&gather(&times_g(y)?, dim, index)?, &crate::copy::conj(&safe)?)?;
+        fit_src(&where_(&alone, &without, &with)?, &c.meta(2))
+    })
 }
 
 fn trimmed(src: &Tensor, index: &Tensor) -> Result<Tensor> {

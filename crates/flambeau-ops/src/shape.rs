@@ -236,7 +236,30 @@ fn pad_index(n: i64, before: i64, after: i64, mode: &str) -> Result<Vec<i64>> {
         .collect())
 }
 
+/// Circular padding where some sides are cropped: what is left after cropping is repeated.
+fn pad_around(x: &Tensor, pad: &[i64]) -> Result<Tensor> {
+    let mut y = x.clone();
+    for (k, pair) in pad.chunks(2).enumerate() {
+        let d = x.ndim() - 1 - k;
+        let (n, before, after) = (x.sizes()[d], pair[0], pair[1]);
+        let core = ((-before).max(0)..n - (-after).max(0)).collect::<Vec<i64>>();
+        let (left, right) = (before.max(0) as usize, after.max(0) as usize);
+        check!(
+            left <= core.len() && right <= core.len(),
+            Runtime,
+            "Padding value causes wrapping around more than once."
+        );
+        let at = [&core[core.len() - left..], &core, &core[..right]].concat();
+        let at = Tensor::from_slice(&at, &[at.len() as i64])?;
+        y = crate::index::index_select(&y, d as i64, &at)?;
+    }
+    Ok(y)
+}
+
 fn pad_mode(x: &Tensor, pad: &[i64], mode: &str) -> Result<Tensor> {
+    if mode == "circular" && pad.iter().any(|&n| n < 0) {
+        return pad_around(x, pad);
+    }
     let mut y = x.clone();
     for (k, pair) in pad.chunks(2).enumerate() {
         let d = x.ndim() - 1 - k;

@@ -252,7 +252,8 @@ rows! { ROWS_ALL:
                     "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {} dimension(s).", v.ndim()
                 );
                 flambeau_core::check!(
-                    flambeau_core::dtype::can_cast(v.dtype(), t.dtype()) || v.is_wrapped() && v.dtype().category() <= t.dtype().category(),
+                    flambeau_core::dtype::can_cast(v.dtype(), t.dtype()) || t.dtype() == DType::Bool && !v.dtype().is_complex()
+                        || v.is_wrapped() && v.dtype().category() <= t.dtype().category(),
                     Runtime, "value cannot be converted to type {} without overflow", t.dtype()
                 );
                 Ok(smallvec::smallvec![broadcast_meta(&[t, m], t.dtype())?])

@@ -45,6 +45,15 @@ pub(crate) mod infer {
         one(Meta::like(arg(x, 0)?))
     }
 
+    /// The square of a bool is an integer.
+    pub fn squared(x: Inputs, p: &Params) -> Result<Metas> {
+        let mut m = same(x, p)?;
+        if m[0].dtype == DType::Bool {
+            m[0].dtype = DType::I64;
+        }
+        Ok(m)
+    }
+
     /// As `same`, but `bool` is refused as PyTorch does.
     pub fn number(x: Inputs, p: &Params) -> Result<Metas> {
         if arg(x, 0)?.dtype() == DType::Bool {
@@ -135,7 +144,7 @@ unary! { UNARY, UnaryOps:
     reciprocal: float => Reciprocal, Y, vjp(|c| grads!(c; 0 => { let y = c.y(0)?; chain(c, neg(&mul(&y, &y)?)) })), POS, FMI, NO, "One over each element.";
     sqrt: float => Sqrt, Y, vjp(|c| grads!(c; 0 => div(c.g(), &mul_scalar(&conj(&c.y(0)?)?, 2.0)?))), POS, FMI, NO, "The square root of each element.";
     rsqrt: float => Rsqrt, Y, vjp(|c| grads!(c; 0 => { let y = c.y(0)?; chain(c, mul_scalar(&mul(&mul(&y, &y)?, &y)?, -0.5)) })), POS, FMI, NO, "One over the square root of each element.";
-    square: same => Square, X, vjp(|c| grads!(c; 0 => chain(c, mul_scalar(&c.x(0)?, 2.0)))), ANY, FMI, NO, "Each element times itself.";
+    square: squared => Square, X, vjp(|c| grads!(c; 0 => chain(c, mul_scalar(&c.x(0)?, 2.0)))), ANY, FMI, NO, "Each element times itself.";
     exp: float => Exp, Y, vjp(|c| grads!(c; 0 => chain(c, c.y(0)))), ANY, FMI, NO, "e to the power of each element.";
     exp2: float => Exp2, Y, vjp(|c| grads!(c; 0 => chain(c, mul_scalar(&c.y(0)?, std::f64::consts::LN_2)))), ANY, FMI, NO, "2 to the power of each element.";
     expm1: float => Expm1, Y, vjp(|c| grads!(c; 0 => chain(c, add1(&c.y(0)?)))), ANY, FMI, NO, "e to the power of each element, minus one, exact near zero.";
@@ -162,7 +171,7 @@ unary! { UNARY, UnaryOps:
     digamma: float => Digamma, X, vjp(|c| grads!(c; 0 => chain(c, polygamma(1, &c.x(0)?)))), POS, FMI, NO, "The logarithmic derivative of the gamma function.";
     sinc: float => Sinc, X, vjp(|c| grads!(c; 0 => sinc_backward(c))), POS, FMI, NO, "sin(pi x) / (pi x), and 1 at zero.";
     sigmoid: float => Sigmoid, Y, vjp(|c| grads!(c; 0 => crate::activation::sigmoid_backward(c.g(), &c.y(0)?))), ANY, FMI | NN, NO, "1 / (1 + exp(-x)) of each element.";
-    logical_not: truth => LogicalNot, NONE, Diff::Never, ANY, FM, NO, "Whether each element is zero.";
+    logical_not: truth => LogicalNot, NONE, Diff::Never, ANY, FMI, NO, "Whether each element is zero.";
     bitwise_not: same => BitwiseNot, NONE, Diff::Never, INTEGERS, FMI, NO, "Each bit inverted; on bools the logical not.";
     isnan: truth => IsNan, NONE, Diff::Never, ANY, FM, NO, "Whether each element is NaN.";
     isinf: truth => IsInf, NONE, Diff::Never, ANY, FM, NO, "Whether each element is infinite.";
@@ -193,6 +202,11 @@ fn angle_backward(c: &Vjp) -> Result<Tensor> {
     let turned = mul(c.g(), &Tensor::wrapped(flambeau_core::Scalar::Complex(0.0, 1.0))?)?;
     let g = div(&turned, &conj(&x)?)?;
     crate::ternary::where_(&crate::binary::eq_scalar(&x, 0.0)?, &crate::create::zeros_like(&g)?, &g)
+}
+
+/// Real and imaginary parts in a new last dimension, outside any graph.
+pub(crate) fn pairs(z: &Tensor) -> Result<Tensor> {
+    flambeau_core::call::view(&flambeau_core::view::ViewOp::AsReal, &z.detach())
 }
 
 /// With t = pi x: (cos t - sin t / t) / x, zero at zero.
@@ -236,6 +250,10 @@ rows! { MORE:
                     _ => f32::MAX as f64,
                 };
                 let v = [p.opt_float(0).unwrap_or(0.0), p.opt_float(1).unwrap_or(max), p.opt_float(2).unwrap_or(-max)];
+                if o[0].dtype().is_complex() {
+                    let (x, out) = (pairs(arg(x, 0)?)?, pairs(&o[0])?);
+                    return b.unary(UnaryOp::NanToNum, &v, x.raw(), out.raw());
+                }
                 run(b, UnaryOp::NanToNum, x, o, &v)
             },
         },

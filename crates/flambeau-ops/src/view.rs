@@ -230,7 +230,7 @@ rows! { ROWS_ALL:
         shape.extend_from_slice(&x.sizes()[d + 1..]);
         one(reshape(x, &shape)?)
     });
-    ravel = composite("ravel(Tensor input) -> Tensor", "All elements in one dimension.", |x, _| one(reshape(arg(x, 0)?, &[-1])?));
+    ravel = composite("ravel(Tensor input) -> Tensor", "All elements in one dimension.", |x, _| one(reshape(&crate::copy::contiguous(arg(x, 0)?)?, &[-1])?));
     movedim = OpDef {
         aliases: &["moveaxis"],
         ..composite("movedim(Tensor input, int[1] source, int[1] destination) -> Tensor", "Dimensions moved to other places, the rest in order.", |x, p| {
