@@ -63,6 +63,7 @@ impl Tensor {
 
     /// The elements in row-major order, converted to `T`.
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        crate::check!(!self.device().is_meta(), NotImplemented, "Cannot copy out of meta tensor; no data!");
         let t = self.packed(T::DTYPE)?;
         let n = t.numel() as usize;
         let mut out = vec![T::default(); n];

@@ -11,9 +11,11 @@ pub mod operand;
 pub mod activation;
 pub mod attention;
 pub mod binary;
+pub mod compare;
 pub mod conv;
 pub mod copy;
 pub mod create;
+pub mod diagonal;
 mod einsum;
 pub mod index;
 pub mod indexing;
@@ -27,6 +29,7 @@ pub mod reduce;
 pub mod scatter;
 pub mod shape;
 pub mod softmax;
+pub mod statistics;
 pub mod ternary;
 pub mod unary;
 pub mod view;
@@ -55,10 +58,13 @@ pub fn registry() -> &'static [&'static OpDef] {
             activation::ROWS,
             binary::ROWS,
             ternary::ROWS,
+            compare::ROWS,
             reduce::ROWS,
             order::ROWS,
+            statistics::ROWS,
             view::ROWS,
             shape::ROWS,
+            diagonal::ROWS,
             index::ROWS,
             scatter::ROWS,
             indexing::ROWS,
