@@ -1,5 +1,6 @@
 //! `&a + &b`, `&a * 2.0`, `-&a`: each gives a `Result`, to be used with `?`.
 
+use std::fmt;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::autograd;
@@ -106,5 +107,12 @@ impl Tensor {
     /// `Runtime` for a tensor that is not a scalar or has no graph; whatever a hook or a custom function fails with.
     pub fn backward(&self) -> Result<()> {
         autograd::backward(std::slice::from_ref(self), &[None], false, false, None)
+    }
+}
+
+/// Shape, dtype and device; the values are printed by the crate `flambeau`.
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tensor({}, {}, {})", crate::layout::fmt(self.sizes()), self.dtype(), self.device())
     }
 }

@@ -1,7 +1,7 @@
 //! Convolutions.
 
 use flambeau_core::backend::ConvParams;
-use flambeau_core::{Result, Tensor, check};
+use flambeau_core::{Result, Tensor, call1, check, params};
 
 use super::{Sizes, fields, parameter};
 use crate::module::{Forward, Module, Parameter};
@@ -22,6 +22,7 @@ pub struct ConvOptions<const N: usize> {
     dilation: [i64; N],
     groups: i64,
     bias: bool,
+    same: bool,
 }
 
 impl<const N: usize> ConvOptions<N> {
@@ -35,6 +36,7 @@ impl<const N: usize> ConvOptions<N> {
             dilation: [1; N],
             groups: 1,
             bias: true,
+            same: false,
         }
     }
 
@@ -45,6 +47,12 @@ impl<const N: usize> ConvOptions<N> {
 
     pub fn padding(mut self, n: impl Sizes<N>) -> Self {
         self.padding = n.sizes();
+        self
+    }
+
+    /// As much padding as keeps the input's size, for steps of one (`padding='same'`).
+    pub fn padding_same(mut self) -> Self {
+        self.same = true;
         self
     }
 
@@ -95,6 +103,8 @@ fn weights<const N: usize>(
     check!(o.groups > 0, Value, "groups must be a positive integer");
     check!(input % o.groups == 0, Value, "in_channels must be divisible by groups");
     check!(output % o.groups == 0, Value, "out_channels must be divisible by groups");
+    check!(!o.same || o.stride == [1; N], Value, "padding='same' is not supported for strided convolutions");
+    check!(!o.same || !transposed, Value, "padding='same' is not supported for transposed convolutions");
     let mut sizes = if transposed { vec![input, output / o.groups] } else { vec![output, input / o.groups] };
     sizes.extend(o.kernel);
     let weight = parameter(&sizes)?;
@@ -104,7 +114,7 @@ fn weights<const N: usize>(
 }
 
 macro_rules! conv {
-    ($($(#[$doc:meta])* $name:ident, $n:literal, $transposed:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $n:literal, $transposed:literal, $same:ident;)*) => {$(
         $(#[$doc])*
         pub struct $name {
             pub weight: Parameter,
@@ -135,6 +145,10 @@ macro_rules! conv {
                     let mut extra = [0; 3];
                     extra[..$n].copy_from_slice(&self.options.output_padding);
                     functional::conv_transpose(x, w, b, &p, extra)
+                } else if self.options.same {
+                    let o = &self.options;
+                    let p = params![&o.stride[..], "same", &o.dilation[..], o.groups];
+                    call1(&flambeau_ops::conv::$same::OP, &[Some(x), Some(w), b], p)
                 } else {
                     functional::conv(x, w, b, &p)
                 }
@@ -145,15 +159,15 @@ macro_rules! conv {
 
 conv! {
     /// A convolution over `(n, c, l)`.
-    Conv1d, 1, false;
+    Conv1d, 1, false, conv1d_padding;
     /// A convolution over `(n, c, h, w)`.
-    Conv2d, 2, false;
+    Conv2d, 2, false, conv2d_padding;
     /// A convolution over `(n, c, d, h, w)`.
-    Conv3d, 3, false;
+    Conv3d, 3, false, conv3d_padding;
     /// The gradient of [`Conv1d`] for its input, as a layer of its own.
-    ConvTranspose1d, 1, true;
+    ConvTranspose1d, 1, true, conv1d_padding;
     /// The gradient of [`Conv2d`] for its input, as a layer of its own.
-    ConvTranspose2d, 2, true;
+    ConvTranspose2d, 2, true, conv2d_padding;
     /// The gradient of [`Conv3d`] for its input, as a layer of its own.
-    ConvTranspose3d, 3, true;
+    ConvTranspose3d, 3, true, conv3d_padding;
 }

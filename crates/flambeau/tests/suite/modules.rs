@@ -219,3 +219,23 @@ fn wrong_settings_are_refused() {
     let e = BatchNorm2d::new(2).unwrap().forward(&zeros(&[2, 2]).unwrap()).map(|_| ()).unwrap_err();
     assert_eq!(e.to_string(), "expected 4D input (got 2D input)");
 }
+
+#[test]
+fn padding_can_keep_the_size() -> Result<()> {
+    let _guard = seeded(0);
+    let conv = Conv2d::with(1, 1, ConvOptions::new([3, 4]).dilation([2, 1]).padding_same())?;
+    let x = randn(&[2, 1, 7, 6])?;
+    let y = conv.forward(&x)?;
+    assert_eq!(y.sizes(), x.sizes());
+    // An even kernel pads one more at the end, as in PyTorch: by hand for one element.
+    let (w, x0, y0) = (values(&conv.weight), values(&x), values(&y));
+    let mut want = values(conv.bias.as_ref().unwrap())[0];
+    for (i, row) in [1usize, 3, 5].into_iter().enumerate() {
+        for (j, column) in (1..5).enumerate() {
+            want += w[i * 4 + j] * x0[row * 6 + column];
+        }
+    }
+    assert!((y0[3 * 6 + 2] - want).abs() < 1e-5);
+    assert!(Conv2d::with(1, 1, ConvOptions::new(3).stride(2).padding_same()).is_err());
+    Ok(())
+}

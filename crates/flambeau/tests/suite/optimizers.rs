@@ -128,6 +128,46 @@ fn steps_are_pytorchs() {
     assert_eq!(count, 31, "cases of the five optimizers");
 }
 
+/// Long tensors go through blocks and threads; the same numbers in short pieces do not.
+#[test]
+fn long_tensors_move_like_their_pieces() {
+    const N: i64 = 70_003;
+    const PIECE: i64 = 29;
+    for (name, options) in [
+        ("SGD", serde_json::json!({"lr": 0.1})),
+        ("SGD", serde_json::json!({"lr": 0.1, "momentum": 0.9, "nesterov": true, "weight_decay": 0.01})),
+        ("Adam", serde_json::json!({"lr": 0.01, "weight_decay": 0.1})),
+        ("AdamW", serde_json::json!({"lr": 0.01, "amsgrad": true})),
+        ("Adadelta", serde_json::json!({})),
+        ("RMSprop", serde_json::json!({})),
+        ("RMSprop", serde_json::json!({"momentum": 0.5})),
+        ("RMSprop", serde_json::json!({"centered": true})),
+        ("RMSprop", serde_json::json!({"momentum": 0.5, "centered": true, "maximize": true})),
+    ] {
+        let start = tensor(sequence(N, 5), &[N], DType::F32);
+        let whole = start.copy().unwrap().requires_grad_().unwrap();
+        let cut = |t: &Tensor| -> Vec<Tensor> {
+            (0..N).step_by(PIECE as usize).map(|i| t.narrow(0, i, PIECE.min(N - i)).unwrap()).collect()
+        };
+        let pieces: Vec<Tensor> =
+            cut(&start.copy().unwrap()).iter().map(|t| t.detach().requires_grad_().unwrap()).collect();
+        let mut a = make(name, vec![whole.clone()], &options).unwrap();
+        let mut b = make(name, pieces.clone(), &options).unwrap();
+        for step in 0..3 {
+            let g = tensor(sequence(N, step), &[N], DType::F32);
+            for (p, g) in pieces.iter().zip(cut(&g)) {
+                p.set_grad(Some(g)).unwrap();
+            }
+            whole.set_grad(Some(g)).unwrap();
+            a.step().unwrap();
+            b.step().unwrap();
+        }
+        let got: Vec<f64> = pieces.iter().flat_map(values).collect();
+        assert!(values(&whole) == got, "{name} {options}");
+        assert_ne!(values(&start), got);
+    }
+}
+
 #[test]
 fn what_kernels_do_not_take_is_refused_unchanged() -> Result<()> {
     use flambeau::optim::fused::{SgdStep, sgd_};
