@@ -5,7 +5,7 @@ import flambeau
 from . import _C
 
 LinAlgError = _C._LinAlgError
-__all__ = ["LinAlgError", "cross", "matmul", "multi_dot", "norm", "vecdot", "vector_norm"]
+__all__ = ["LinAlgError", "cross", "matmul", "multi_dot", "norm", "qr", "vecdot", "vector_norm"]
 
 
 def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
@@ -37,6 +37,43 @@ def norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):
 def matmul(input, other, *, out=None):
     """The matrix product."""
     return flambeau.matmul(input, other, out=out)
+
+
+def qr(A, mode="reduced", *, out=None):
+    """The QR decomposition by Householder reflections (Golub and Van Loan, 5.2): ``A = Q R``.
+
+    ``A`` is one real matrix ``(m, n)``; ``mode`` is "reduced", "complete" or "r".
+    """
+    if A.dim() != 2 or A.is_complex():
+        raise NotImplementedError("linalg.qr takes one real matrix so far")
+    if mode not in ("reduced", "complete", "r"):
+        raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
+    if A.requires_grad and flambeau.is_grad_enabled():
+        raise NotImplementedError("linalg.qr has no gradient yet")
+    m, n = A.shape
+    k = min(m, n)
+    R = A.clone()
+    reflectors = []
+    for j in range(k):
+        v = R[j:, j].clone()
+        length = v.norm()
+        if length == 0 or j == m - 1:
+            reflectors.append(None)
+            continue
+        v[0] += length if v[0] >= 0 else -length
+        v /= v.norm()
+        R[j:, j:] -= 2 * flambeau.outer(v, v @ R[j:, j:])
+        reflectors.append(v)
+    width = m if mode == "complete" else k
+    R = R[:width].triu()
+    if mode == "r":
+        return flambeau.empty(0, dtype=A.dtype), R
+    Q = flambeau.eye(m, width, dtype=A.dtype)
+    for j in reversed(range(k)):
+        v = reflectors[j]
+        if v is not None:
+            Q[j:] -= 2 * flambeau.outer(v, v @ Q[j:])
+    return Q, R
 
 
 def vecdot(x, y, *, dim=-1, out=None):

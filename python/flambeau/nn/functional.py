@@ -42,6 +42,7 @@ from ._functional_loss import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from ._functional_resize import interpolate
 from ._functional_pool import (
     adaptive_max_pool1d_with_indices,
     adaptive_max_pool2d_with_indices,
@@ -75,20 +76,44 @@ softplus logsigmoid hardtanh hardtanh_ hardswish hardsigmoid hardshrink softshri
 threshold threshold_ glu tanh sigmoid softmax log_softmax softmin
 layer_norm group_norm rms_norm batch_norm instance_norm
 max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d
-adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
-adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
+adaptive_avg_pool1d adaptive_max_pool1d
 dropout dropout1d dropout2d dropout3d
 embedding one_hot pad
 cross_entropy nll_loss mse_loss l1_loss smooth_l1_loss huber_loss
 binary_cross_entropy binary_cross_entropy_with_logits kl_div
 scaled_dot_product_attention
-interpolate grid_sample affine_grid
+grid_sample affine_grid
 """.split()
 
 for _name in NATIVE:
     if hasattr(_C._nn, _name):
         globals()[_name] = getattr(_C._nn, _name)
 del _name
+
+
+def _sized(name, nd):
+    """An adaptive pool whose `output_size` may hold None: that dimension keeps its size."""
+    native = getattr(_C._nn, name, None)
+    if native is None:
+        return
+
+    def pool(input, output_size, *args, **kwargs):
+        if isinstance(output_size, (list, tuple)) and None in output_size:
+            kept = input.shape[-nd:]
+            output_size = [kept[i] if s is None else s for i, s in enumerate(output_size)]
+        elif output_size is None:
+            output_size = input.shape[-nd:]
+        return native(input, output_size, *args, **kwargs)
+
+    pool.__name__ = pool.__qualname__ = name
+    pool.__doc__ = native.__doc__
+    globals()[name] = pool
+
+
+for _nd in (2, 3):
+    _sized(f"adaptive_avg_pool{_nd}d", _nd)
+    _sized(f"adaptive_max_pool{_nd}d", _nd)
+del _nd
 
 if "cross_entropy" in globals():
     cross_entropy_loss = globals()["cross_entropy"]
