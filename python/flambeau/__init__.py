@@ -25,7 +25,6 @@ newaxis = None
 from . import _tensor  # noqa: E402, F401  (attaches the methods that are written in Python)
 globals().update(_tensor.TYPED)
 from ._namespace import *  # noqa: E402, F403
-from ._composites import *  # noqa: E402, F403
 from .functional import *  # noqa: E402, F403
 from . import autograd, random, serialization  # noqa: E402
 from .autograd import (  # noqa: E402, F401

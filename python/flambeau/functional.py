@@ -5,7 +5,6 @@ import flambeau
 from . import _C
 
 __all__ = [
-    "allclose",
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
@@ -17,7 +16,6 @@ __all__ = [
     "chain_matmul",
     "einsum",
     "equal",
-    "isclose",
     "meshgrid",
     "norm",
     "tensordot",
@@ -205,31 +203,6 @@ def equal(input, other):
     return input.shape == other.shape and bool((input == other).all())
 
 
-def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
-    """Whether ``|input - other| <= atol + rtol * |other|``, element by element; equal infinities are close."""
-    if input.dtype != other.dtype:
-        raise RuntimeError(f"{str(input.dtype)[6:].capitalize()} did not match {str(other.dtype)[6:].capitalize()}")
-    if rtol < 0 or atol < 0:
-        name, value = ("rtol", rtol) if rtol < 0 else ("atol", atol)
-        raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
-    close = input == other
-    if equal_nan and (input.is_floating_point() or input.is_complex()):
-        close = close | (input.isnan() & other.isnan())
-    if rtol == 0 and atol == 0:
-        return close
-    if input.dtype == flambeau.bool:
-        return close
-    if not (input.is_floating_point() or input.is_complex()):
-        input, other = input.double(), other.double()
-    difference = (input - other).abs()
-    return close | (difference.isfinite() & (difference <= atol + (rtol * other).abs()))
-
-
-def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
-    """Whether all elements are close; see ``isclose``."""
-    return bool(isclose(input, other, rtol, atol, equal_nan).all())
-
-
 def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     """The p-norm distances between rows: ``(..., n, d)`` and ``(..., m, d)`` to ``(..., n, m)``."""
     if x1.size(-1) != x2.size(-1):
@@ -278,7 +251,7 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
 
 def _attach():
     """The same functions as methods."""
-    for name in ("allclose", "isclose", "tensor_split", "norm", "equal", "unique", "unique_consecutive"):
+    for name in ("tensor_split", "norm", "equal", "unique", "unique_consecutive"):
         setattr(_C.Tensor, name, globals()[name])
     _C.Tensor.where = lambda self, condition, other: where(condition, self, other)
 
