@@ -64,6 +64,7 @@ impl Real for f64 {
 
     /// As for float32, with a longer polynomial.
     #[inline(always)]
+    #[allow(clippy::excessive_precision)] // the two halves of ln 2, digit by digit
     fn exponential<I: Isa>(self) -> f64 {
         const SHIFT: f64 = 6_755_399_441_055_744.0;
         let x = if self > 709.9 { 709.9 } else { self };
