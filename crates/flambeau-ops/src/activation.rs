@@ -202,7 +202,7 @@ rows! { OTHERS:
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => call1(&threshold_backward::OP, &[Some(c.g()), Some(&c.x(1)?)], c.p.clone()))),
         saves: flambeau_core::op::Saves { inputs: 2, outputs: 0, cross: false },
-        samples: Some(|s| pair_with_defaults_first(s)),
+        samples: Some(pair_with_defaults_first),
         ..BASE
     };
     threshold = OpDef {

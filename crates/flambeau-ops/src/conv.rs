@@ -272,7 +272,7 @@ pub fn conv(t: &Tensor, w: &Tensor, bias: Option<&Tensor>, c: &ConvParams) -> Re
     for i in 0..nd {
         let (n, k) = (t.sizes()[2 + i], w.sizes()[2 + i]);
         check!(
-            n + 2 * c.padding[i] >= c.dilation[i] * (k - 1) + 1,
+            n + 2 * c.padding[i] > c.dilation[i] * (k - 1),
             Runtime,
             "Calculated padded input size per channel: ({}). Kernel size: ({}). Kernel size can't be greater than actual input size",
             (0..nd).map(|j| (t.sizes()[2 + j] + 2 * c.padding[j]).to_string()).collect::<Vec<_>>().join(" x "),

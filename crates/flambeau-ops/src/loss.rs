@@ -16,7 +16,7 @@ fn one(t: Tensor) -> Result<Outs> {
 }
 
 /// `mean`, `sum` or `none`; the deprecated flags override it as in PyTorch.
-fn reduction<'a>(p: &'a Params, text: usize, size_average: usize, reduce: usize) -> Result<&'a str> {
+fn reduction(p: &Params, text: usize, size_average: usize, reduce: usize) -> Result<&str> {
     let flag = |i: usize| match p.get(i) {
         Some(flambeau_core::op::Value::Bool(b)) => Some(*b),
         _ => None,
@@ -126,7 +126,7 @@ fn cross_entropy_of(
 ) -> Result<Tensor> {
     check!((0.0..=1.0).contains(&smoothing), Runtime, "label_smoothing must be between 0.0 and 1.0. Got: {smoothing}");
     let class = if x.ndim() <= 1 { 0 } else { 1 };
-    if target.sizes() == x.sizes() && x.ndim() > 0 && !(x.ndim() == 1 && !target.dtype().is_float())
+    if target.sizes() == x.sizes() && x.ndim() > 0 && (x.ndim() != 1 || target.dtype().is_float())
         || target.dtype().is_float()
     {
         check!(

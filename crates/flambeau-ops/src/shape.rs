@@ -409,7 +409,7 @@ rows! { ROWS_ALL:
             check!(matches!(mode, "reflect" | "replicate" | "circular"), NotImplemented, "Unrecognised padding mode {mode}");
             check!(p.opt_float(2).is_none_or(|v| v == 0.0), Value, "Padding mode \"{mode}\" doesn't take in value argument");
             let k = pad.len() / 2;
-            check!(pad.len() % 2 == 0 && k >= 1 && k <= 3 && (x.ndim() == k + 1 || x.ndim() == k + 2), NotImplemented,
+            check!(pad.len() % 2 == 0 && (1..=3).contains(&k) && (x.ndim() == k + 1 || x.ndim() == k + 2), NotImplemented,
                 "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now");
             one(pad_mode(x, pad, mode)?)
         }),

@@ -218,7 +218,7 @@ rows! { ROWS_ALL:
             0 => mul(c.g(), &crate::binary::ge(&c.x(0)?, &c.x(1)?)?),
             1 => mul(c.g(), &crate::binary::lt(&c.x(0)?, &c.x(1)?)?))),
         saves: XX,
-        samples: Some(|s| pair_samples(s)),
+        samples: Some(pair_samples),
         ..BASE
     };
     clamp_above = OpDef {
@@ -233,7 +233,7 @@ rows! { ROWS_ALL:
             0 => mul(c.g(), &crate::binary::le(&c.x(0)?, &c.x(1)?)?),
             1 => mul(c.g(), &crate::binary::gt(&c.x(0)?, &c.x(1)?)?))),
         saves: XX,
-        samples: Some(|s| pair_samples(s)),
+        samples: Some(pair_samples),
         ..BASE
     };
     masked_fill = OpDef {

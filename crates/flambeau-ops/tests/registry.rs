@@ -382,6 +382,6 @@ fn the_node_of_a_row_has_pytorchs_kind_of_name() {
     let add = flambeau_ops::find("add").expect("a row");
     assert_eq!(add.node_name(), "AddBackward0");
     let x: Inputs = &[];
-    let e: Error = call(add, x, flambeau_core::params![]).err().expect("no inputs");
+    let e: Error = call(add, x, flambeau_core::params![]).expect_err("no inputs");
     assert_eq!(e.kind(), ErrorKind::Type);
 }
