@@ -188,8 +188,8 @@ binary! { PAIRS, BinaryOps:
     nextafter: same => Nextafter, NONE, Diff::Never, ANY, FMI, NO, "The next representable number towards the other.";
     maximum: same => Maximum, XX, vjp(|c| grads!(c; 0 => masked(c, ge(&c.x(0)?, &c.x(1)?)), 1 => masked(c, le(&c.x(0)?, &c.x(1)?)))), ANY, FM, NO, "The larger of two elements; NaN if either is.";
     minimum: same => Minimum, XX, vjp(|c| grads!(c; 0 => masked(c, le(&c.x(0)?, &c.x(1)?)), 1 => masked(c, ge(&c.x(0)?, &c.x(1)?)))), ANY, FM, NO, "The smaller of two elements; NaN if either is.";
-    fmax: same => Fmax, XX, vjp(|c| grads!(c; 0 => mul(c.g(), &logical_or(&ge(&c.x(0)?, &c.x(1)?)?, &unary::isnan(&c.x(1)?)?)?), 1 => mul(c.g(), &unary::logical_not(&logical_or(&ge(&c.x(0)?, &c.x(1)?)?, &unary::isnan(&c.x(1)?)?)?)?))), ANY, FM, NO, "The larger of two elements, ignoring a NaN.";
-    fmin: same => Fmin, XX, vjp(|c| grads!(c; 0 => mul(c.g(), &logical_or(&le(&c.x(0)?, &c.x(1)?)?, &unary::isnan(&c.x(1)?)?)?), 1 => mul(c.g(), &unary::logical_not(&logical_or(&le(&c.x(0)?, &c.x(1)?)?, &unary::isnan(&c.x(1)?)?)?)?))), ANY, FM, NO, "The smaller of two elements, ignoring a NaN.";
+    fmax: same => Fmax, XX, vjp(|c| grads!(c; 0 => masked(c, logical_or(&ge(&c.x(0)?, &c.x(1)?)?, &unary::isnan(&c.x(1)?)?)), 1 => masked(c, unary::logical_not(&logical_or(&ge(&c.x(0)?, &c.x(1)?)?, &unary::isnan(&c.x(1)?)?)?).and_then(|m| logical_or(&m, &eq(&c.x(0)?, &c.x(1)?)?))))), ANY, FM, NO, "The larger of two elements, ignoring a NaN.";
+    fmin: same => Fmin, XX, vjp(|c| grads!(c; 0 => masked(c, logical_or(&le(&c.x(0)?, &c.x(1)?)?, &unary::isnan(&c.x(1)?)?)), 1 => masked(c, unary::logical_not(&logical_or(&le(&c.x(0)?, &c.x(1)?)?, &unary::isnan(&c.x(1)?)?)?).and_then(|m| logical_or(&m, &eq(&c.x(0)?, &c.x(1)?)?))))), ANY, FM, NO, "The smaller of two elements, ignoring a NaN.";
     eq: truth => Eq, NONE, Diff::Never, ANY, FMI, NO, "Whether the elements are equal.";
     ne: truth => Ne, NONE, Diff::Never, ANY, FMI, ["not_equal"], "Whether the elements differ.";
     lt: ordered => Lt, NONE, Diff::Never, ANY, FMI, ["less"], "Whether each element is less than the other's.";

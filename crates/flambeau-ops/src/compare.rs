@@ -72,6 +72,13 @@ fn complex_of(re: &Tensor, im: &Tensor) -> Result<Tensor> {
     flambeau_core::call::view(&ViewOp::AsComplex, &pairs)
 }
 
+/// Each element not below `low`, else not above `high` (which may be the smaller one).
+fn within(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
+    let (below, above) = (crate::binary::lt_scalar(x, low)?, crate::binary::gt_scalar(x, high)?);
+    let x = crate::ternary::where_(&above, &Tensor::wrapped(high.into())?, x)?;
+    crate::ternary::where_(&below, &Tensor::wrapped(low.into())?, &x)
+}
+
 fn infinite(x: &Tensor, value: f64) -> Result<Outs> {
     check!(!x.dtype().is_complex(), Runtime, "isposinf and isneginf do not support complex inputs.");
     one(if x.dtype().is_float() { eq_scalar(x, value)? } else { truth_everywhere(x, false)? })
@@ -97,12 +104,12 @@ rows! { ROWS_ALL:
         samples: Some(|s| { unit_sample(s, params![None::<f64>]); unit_sample(s, params![0.2]) }),
         ..plain("logit(Tensor input, float? eps=None, *, Tensor? out=None) -> Tensor", "log(x / (1 - x)), with x first clamped to `[eps, 1 - eps]`.", FMI, |x, p| {
             let x = arg(x, 0)?;
-            let z = match p.opt_float(0) { Some(e) => crate::ternary::clamp(x, e, 1.0 - e)?, None => x.clone() };
+            let z = match p.opt_float(0) { Some(e) => within(x, e, 1.0 - e)?, None => x.clone() };
             one(log(&div(&z, &sub(&Tensor::wrapped(1.0.into())?, &z)?)?)?)
         })
     };
-    isposinf = plain("isposinf(Tensor input, *, Tensor? out=None) -> Tensor", "Whether each element is positive infinity.", F, |x, _| infinite(arg(x, 0)?, f64::INFINITY));
-    isneginf = plain("isneginf(Tensor input, *, Tensor? out=None) -> Tensor", "Whether each element is negative infinity.", F, |x, _| infinite(arg(x, 0)?, f64::NEG_INFINITY));
+    isposinf = plain("isposinf(Tensor input, *, Tensor? out=None) -> Tensor", "Whether each element is positive infinity.", FM, |x, _| infinite(arg(x, 0)?, f64::INFINITY));
+    isneginf = plain("isneginf(Tensor input, *, Tensor? out=None) -> Tensor", "Whether each element is negative infinity.", FM, |x, _| infinite(arg(x, 0)?, f64::NEG_INFINITY));
     isreal = plain("isreal(Tensor input) -> Tensor", "Whether each element's imaginary part is zero.", FM, |x, _| {
         let x = arg(x, 0)?;
         if !x.dtype().is_complex() { return one(truth_everywhere(x, true)?) }
@@ -130,8 +137,13 @@ rows! { ROWS_ALL:
     };
     ldexp = OpDef {
         samples: Some(|s| { let (x, e) = (s.normal(&[2, 3]), s.normal(&[3])); s.push(vec![Some(x), Some(e)], params![], 3) }),
-        ..plain("ldexp(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor", "`input * 2^other`.", FMI,
-            |x, _| one(mul(arg(x, 0)?, &pow(&Tensor::wrapped(2.0.into())?, arg(x, 1)?)?)?))
+        ..plain("ldexp(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor", "`input * 2^other`.", FMI, |x, _| {
+            let (t, e) = (arg(x, 0)?, arg(x, 1)?);
+            let power = pow(&Tensor::wrapped(2.0.into())?, e)?;
+            // Integer exponents do not widen a float.
+            let narrow = t.dtype().is_differentiable() && !e.dtype().is_differentiable();
+            one(mul(t, &if narrow { crate::copy::to_dtype(&power, t.dtype())? } else { power })?)
+        })
     };
     mvlgamma = OpDef {
         samples: Some(|s| { let x = s.uniform(&[2, 3], 2.0, 4.0); s.push(vec![Some(x)], params![3], 1) }),

@@ -130,7 +130,7 @@ rows! { ROWS_ALL:
         ..BASE
     };
     slice_scatter = OpDef {
-        sig: "slice_scatter(Tensor input, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
+        sig: "slice_scatter(Tensor input, Tensor src, int dim=0, int? start=None, int? end=None, int step=1, *, Tensor? out=None) -> Tensor",
         doc: "A copy with `src` in a slice of `dim`.",
         kind: Kind::Composite(|x, p| {
             let (x, src) = parts(x)?;

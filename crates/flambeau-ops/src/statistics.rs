@@ -203,7 +203,8 @@ fn cov(x: &Tensor, correction: i64, frequencies: Option<&Tensor>, weights: Optio
     };
     let y = crate::matmul::matmul(&scaled, &crate::copy::conj(&crate::view::mt(&centred)?)?)?;
     let y = div(&y, &free)?;
-    if x.ndim() < 2 { reshape(&y, &[]) } else { Ok(y) }
+    // One row has a variance, not a matrix.
+    if y.numel() == 1 { reshape(&y, &[]) } else { Ok(y) }
 }
 
 fn corrcoef(x: &Tensor) -> Result<Tensor> {
@@ -227,6 +228,9 @@ fn diff(x: &Tensor, n: i64, dim: i64, before: Option<&Tensor>, after: Option<&Te
     check!(x.ndim() > 0, Runtime, "diff expects input to be at least one-dimensional");
     check!(n >= 0, Runtime, "order must be non-negative but got {n}");
     let d = wrap_dim(dim, x.ndim())? as i64;
+    if n == 0 {
+        return crate::copy::clone(x);
+    }
     let parts: Vec<&Tensor> = before.into_iter().chain([x]).chain(after).collect();
     let mut y = if parts.len() > 1 { crate::shape::cat(&parts, d)? } else { x.clone() };
     for _ in 0..n.min(y.size(d)?) {
@@ -237,7 +241,7 @@ fn diff(x: &Tensor, n: i64, dim: i64, before: Option<&Tensor>, after: Option<&Te
         let (a, b) = (narrow(&y, d, 1, k - 1)?, narrow(&y, d, 0, k - 1)?);
         y = if y.dtype() == DType::Bool { crate::binary::logical_xor(&a, &b)? } else { sub(&a, &b)? };
     }
-    if n == 0 { crate::copy::clone(&y) } else { Ok(y) }
+    Ok(y)
 }
 
 /// Areas between neighbouring points along `dim`, at distances `dx` or between the points `x`.

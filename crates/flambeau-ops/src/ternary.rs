@@ -161,12 +161,31 @@ rows! { ROWS_ALL:
         surfaces: INTERNAL | flambeau_core::op::surface::INPLACE,
         kind: Kind::Kernel { infer: promoted, run: |b, x, o, _| run(b, TernaryOp::Clamp, x, o, &[]) },
         diff: Diff::Vjp(|c| {
+            use crate::binary::{eq, ge, gt, le, logical_and, logical_or, lt};
             let (x, lo, hi) = (c.x(0)?, c.x(1)?, c.x(2)?);
-            use crate::binary::{ge, gt, le, logical_and, lt};
+            let (at_lo, at_hi) = (eq(&x, &lo)?, eq(&x, &hi)?);
+            // At a bound that is a tensor both sides get half; at one that is a number the input gets nothing.
+            let half = |g: &Tensor, hit: &Tensor, bound: &Tensor| -> Result<Tensor> {
+                mul(&crate::binary::mul_scalar(g, if bound.is_wrapped() { 0.0 } else { 0.5 })?, hit)
+            };
             grads!(c;
-                0 => mul(c.g(), &logical_and(&ge(&x, &lo)?, &le(&x, &hi)?)?),
-                1 => mul(c.g(), &logical_and(&lt(&x, &lo)?, &lt(&lo, &hi)?)?),
-                2 => mul(c.g(), &crate::binary::logical_or(&gt(&x, &hi)?, &ge(&lo, &hi)?)?))
+                0 => {
+                    let ordered = le(&lo, &hi)?;
+                    let inside = mul(c.g(), &logical_and(&gt(&x, &lo)?, &lt(&x, &hi)?)?)?;
+                    let shared = crate::binary::add(&half(c.g(), &at_lo, &lo)?, &half(c.g(), &at_hi, &hi)?)?;
+                    crate::binary::add(&inside, &mul(&shared, &ordered)?)
+                },
+                1 => {
+                    let ordered = lt(&lo, &hi)?;
+                    let below = mul(c.g(), &logical_and(&lt(&x, &lo)?, &ordered)?)?;
+                    crate::binary::add(&below, &half(c.g(), &logical_and(&at_lo, &ordered)?, &lo)?)
+                },
+                2 => {
+                    let above = logical_or(&gt(&x, &hi)?, &gt(&lo, &hi)?)?;
+                    let squeezed = logical_and(&ge(&lo, &hi)?, &crate::unary::logical_not(&at_hi)?)?;
+                    let all = mul(c.g(), &logical_or(&above, &squeezed)?)?;
+                    crate::binary::add(&all, &half(c.g(), &logical_and(&at_hi, &lt(&lo, &hi)?)?, &hi)?)
+                })
         }),
         saves: XXX,
         samples: Some(|s| {
@@ -208,30 +227,30 @@ rows! { ROWS_ALL:
     };
     clamp_below = OpDef {
         sig: "clamp_below(Tensor input, Tensor min) -> Tensor",
-        doc: "`maximum` whose gradient goes to the input at equality.",
+        doc: "`maximum` with a bound; at equality with a number the input gets no gradient.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
             infer: pair,
             run: |b, x, o, _| crate::binary::run_as(b, flambeau_core::backend::BinaryOp::Maximum, x, o, &[]),
         },
         diff: Diff::Vjp(|c| grads!(c;
-            0 => mul(c.g(), &crate::binary::ge(&c.x(0)?, &c.x(1)?)?),
-            1 => mul(c.g(), &crate::binary::lt(&c.x(0)?, &c.x(1)?)?))),
+            0 => bounded(c, crate::binary::gt(&c.x(0)?, &c.x(1)?)?),
+            1 => bounded(c, crate::binary::lt(&c.x(0)?, &c.x(1)?)?))),
         saves: XX,
         samples: Some(pair_samples),
         ..BASE
     };
     clamp_above = OpDef {
         sig: "clamp_above(Tensor input, Tensor max) -> Tensor",
-        doc: "`minimum` whose gradient goes to the input at equality.",
+        doc: "`minimum` with a bound; at equality with a number the input gets no gradient.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
             infer: pair,
             run: |b, x, o, _| crate::binary::run_as(b, flambeau_core::backend::BinaryOp::Minimum, x, o, &[]),
         },
         diff: Diff::Vjp(|c| grads!(c;
-            0 => mul(c.g(), &crate::binary::le(&c.x(0)?, &c.x(1)?)?),
-            1 => mul(c.g(), &crate::binary::gt(&c.x(0)?, &c.x(1)?)?))),
+            0 => bounded(c, crate::binary::lt(&c.x(0)?, &c.x(1)?)?),
+            1 => bounded(c, crate::binary::gt(&c.x(0)?, &c.x(1)?)?))),
         saves: XX,
         samples: Some(pair_samples),
         ..BASE
@@ -295,6 +314,14 @@ fn pair(x: flambeau_core::op::Inputs, _: &Params) -> Result<Metas> {
 fn pair_samples(s: &mut Samples) {
     let (a, b) = (s.normal(&[2, 3]), s.normal(&[3]));
     s.push(vec![Some(a), Some(b)], Params::new(), 3);
+}
+
+/// The gradient where `wins` holds; at equality half of it, or nothing where the bound is a number.
+fn bounded(c: &flambeau_core::autograd::Vjp, wins: Tensor) -> Result<Tensor> {
+    let (x, bound) = (c.x(0)?, c.x(1)?);
+    let share = if bound.is_wrapped() { 0.0 } else { 0.5 };
+    let equal = mul(&crate::binary::mul_scalar(c.g(), share)?, &crate::binary::eq(&x, &bound)?)?;
+    crate::binary::add(&mul(c.g(), &wins)?, &equal)
 }
 
 fn one_sided(x: &Tensor, bound: &Tensor, below: bool) -> Result<Tensor> {
