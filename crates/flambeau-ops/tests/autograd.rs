@@ -31,7 +31,7 @@ fn total(t: &Tensor) -> Result<Tensor> {
 }
 
 fn back(t: &Tensor) -> Result<()> {
-    autograd::backward(&[t.clone()], &[], false, false, None)
+    autograd::backward(std::slice::from_ref(t), &[], false, false, None)
 }
 
 fn grad_of(t: &Tensor) -> Vec<f64> {
@@ -54,7 +54,7 @@ fn plus_(x: &Tensor, y: &Tensor) -> Result<Tensor> {
 fn a_graph_is_freed_unless_retained() -> Result<()> {
     let x = leaf(&[1.0, 2.0]);
     let y = total(&mul(&x, &x)?)?;
-    autograd::backward(&[y.clone()], &[], true, false, None)?;
+    autograd::backward(std::slice::from_ref(&y), &[], true, false, None)?;
     back(&y)?;
     assert_eq!(grad_of(&x), [4.0, 8.0]);
     let text = message(back(&y));
@@ -136,7 +136,7 @@ fn views_made_without_recording_are_not_written_with() -> Result<()> {
 fn an_unused_input_is_an_error_or_none() -> Result<()> {
     let (x, z) = (leaf(&[1.0]), leaf(&[2.0]));
     let y = total(&mul(&x, &x)?)?;
-    let ask = |allow| autograd::grad(&[y.clone()], &[], &[x.clone(), z.clone()], true, false, allow);
+    let ask = |allow| autograd::grad(std::slice::from_ref(&y), &[], &[x.clone(), z.clone()], true, false, allow);
     assert_eq!(
         message(ask(false)),
         "The differentiated Tensor at index 1 appears to not have been used in the graph. Set allow_unused=True if this is \
@@ -168,11 +168,11 @@ fn roots_and_seeds_are_checked() -> Result<()> {
 fn gradients_of_gradients() -> Result<()> {
     let x = leaf(&[0.5, 2.0]);
     let y = total(&mul(&mul(&x, &x)?, &x)?)?;
-    let g = autograd::grad(&[y], &[], &[x.clone()], true, true, false)?.remove(0).expect("used");
+    let g = autograd::grad(&[y], &[], std::slice::from_ref(&x), true, true, false)?.remove(0).expect("used");
     assert!(g.requires_grad());
-    let h = autograd::grad(&[total(&g)?], &[], &[x.clone()], true, true, false)?.remove(0).expect("used");
+    let h = autograd::grad(&[total(&g)?], &[], std::slice::from_ref(&x), true, true, false)?.remove(0).expect("used");
     assert_eq!(numbers(&h), [3.0, 12.0]);
-    let k = autograd::grad(&[total(&h)?], &[], &[x.clone()], false, false, false)?.remove(0).expect("used");
+    let k = autograd::grad(&[total(&h)?], &[], std::slice::from_ref(&x), false, false, false)?.remove(0).expect("used");
     assert_eq!(numbers(&k), [6.0, 6.0]);
     assert!(!k.requires_grad() && x.grad().is_none());
     Ok(())
@@ -426,7 +426,9 @@ fn a_view_follows_its_base() -> Result<()> {
     let (a, b) = (narrow(&base, 0, 0, 2)?, narrow(&base, 0, 1, 2)?);
     plus_(&a, &mul_scalar(&x, 2.0).and_then(|t| narrow(&t, 0, 1, 2))?)?;
     assert_eq!(base.grad_fn().expect("recorded").name(), "CopySlices");
-    let g = autograd::grad(&[total(&mul(&b, &b)?)?], &[], &[x.clone()], false, false, false)?.remove(0).expect("used");
+    let g = autograd::grad(&[total(&mul(&b, &b)?)?], &[], std::slice::from_ref(&x), false, false, false)?
+        .remove(0)
+        .expect("used");
     // base = [x0 + 2 x1, x1 + 2 x2, x2]; b = base[1..]
     assert_eq!(numbers(&g), [0.0, 2.0 * 8.0, 4.0 * 8.0 + 6.0]);
     Ok(())
@@ -480,7 +482,7 @@ fn as_strided_of_any_input() -> Result<()> {
         assert_eq!(numbers(&y), [2.0, 2.5, 3.0, 2.5, 3.0, 3.5]);
         let c = flambeau_ops::view::reshape(&vector(&[1.0, 10.0, 100.0, 1e3, 1e4, 1e5]), &[2, 3])?;
         let loss = total(&mul(&c, &mul(&y, &y)?)?)?;
-        let g = autograd::grad(&[loss], &[], &[x.clone()], true, false, false)?.remove(0).expect("used");
+        let g = autograd::grad(&[loss], &[], std::slice::from_ref(&x), true, false, false)?.remove(0).expect("used");
         let mut expected = vec![0.0; 12];
         for (k, w) in [(4, 1.0), (5, 10.0), (6, 100.0), (5, 1e3), (6, 1e4), (7, 1e5)] {
             // What lies outside the input is no element of it.
@@ -507,7 +509,8 @@ fn a_write_through_as_strided() -> Result<()> {
     let v = call::view(&strided(&[2], &[3], 1), &base)?;
     times_(&v, 10.0)?;
     assert_eq!(numbers(&base), [1.0, 4.0, 20.0, 50.0, 3.0, 6.0]);
-    let g = autograd::grad(&[total(&mul(&base, &base)?)?], &[], &[x.clone()], false, false, false)?.remove(0);
+    let g =
+        autograd::grad(&[total(&mul(&base, &base)?)?], &[], std::slice::from_ref(&x), false, false, false)?.remove(0);
     assert_eq!(numbers(&g.expect("used")), [2.0, 400.0, 6.0, 8.0, 1000.0, 12.0]);
     Ok(())
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use flambeau_core::op::{Inputs, Kind, OpDef, Sample, Samples, surface};
-use flambeau_core::{DType, Device, Error, ErrorKind, Tensor, autograd, call, call_inplace, call_out};
+use flambeau_core::{DType, Device, ErrorKind, Tensor, autograd, call, call_inplace, call_out};
 
 type Check = fn(&'static OpDef, &Sample) -> Result<(), String>;
 
@@ -141,7 +141,7 @@ fn in_place_equals_functional() {
         if expected.0[0].dtype() != y.dtype() {
             return close(&numbers(&y), &numbers(&expected.0[0]), 0.0, 1.0);
         }
-        let g = said(gradients(&[y.clone()], &[c], &own, s.grad, false))?;
+        let g = said(gradients(std::slice::from_ref(&y), &[c], &own, s.grad, false))?;
         if y.requires_grad() != expected.0[0].requires_grad() && wanted_first {
             return Err("requires_grad differs".into());
         }
@@ -168,7 +168,7 @@ fn in_place_on_a_view_changes_the_base() {
         said(call_inplace(op, &refs(&x), s.params.clone()))?;
         let c = Stream::new(5).like(&expected.0[0]);
         let whole = said(flambeau_ops::shape::stack(&[&c, &c, &c], 0))?;
-        let g = said(gradients(&[base.clone()], &[whole], &own, s.grad, false))?;
+        let g = said(gradients(std::slice::from_ref(&base), &[whole], &own, s.grad, false))?;
         let mut wanted_g = expected.1;
         if own[0].as_ref().is_some_and(Tensor::requires_grad) {
             // The two slices that were left alone pass the cotangent through.
@@ -382,6 +382,6 @@ fn the_node_of_a_row_has_pytorchs_kind_of_name() {
     let add = flambeau_ops::find("add").expect("a row");
     assert_eq!(add.node_name(), "AddBackward0");
     let x: Inputs = &[];
-    let e: Error = call(add, x, flambeau_core::params![]).expect_err("no inputs");
+    let Err(e) = call(add, x, flambeau_core::params![]) else { panic!("a sum of nothing") };
     assert_eq!(e.kind(), ErrorKind::Type);
 }
