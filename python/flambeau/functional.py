@@ -14,19 +14,24 @@ __all__ = [
     "cartesian_prod",
     "cdist",
     "chain_matmul",
+    "dsplit",
     "einsum",
     "equal",
+    "hsplit",
     "meshgrid",
+    "nonzero",
     "norm",
     "tensordot",
     "tensor_split",
     "unique",
     "unique_consecutive",
+    "vsplit",
     "where",
 ]
 
 _internal = _C._internal
 _select = _C._functions.where
+_nonzero = _C._functions.nonzero
 
 
 def _list(tensors):
@@ -112,7 +117,7 @@ def chain_matmul(*matrices, out=None):
 def where(condition, input=None, other=None, *, out=None, self=None):
     """``input`` where ``condition`` holds, ``other`` elsewhere; with the condition alone the coordinates where it holds."""
     if input is None and other is None and self is None:
-        return flambeau.nonzero(condition).unbind(1)
+        return nonzero(condition, as_tuple=True)
     input = self if input is None else input
     return _select(condition, input, other) if out is None else _select(condition, input, other, out=out)
 
@@ -180,6 +185,36 @@ def tensor_split(input, indices_or_sections, dim=0):
         index[dim] = slice(start, end)
         parts.append(input[tuple(index)])
     return tuple(parts)
+
+
+def _split_along(name, rank, dim):
+    def split(input, indices_or_sections):
+        if input.dim() < rank:
+            raise RuntimeError(f"torch.{name} requires a tensor with at least {rank} dimension, but got a tensor with {input.dim()} dimensions!")
+        at = dim if input.dim() > 1 else 0
+        if isinstance(indices_or_sections, int) and (indices_or_sections == 0 or input.size(at) % indices_or_sections):
+            raise RuntimeError(
+                f"torch.{name} attempted to split along dimension {at}, but the size of the dimension {input.size(at)} is not "
+                f"divisible by the split_size {indices_or_sections}!"
+            )
+        return tensor_split(input, indices_or_sections, at)
+
+    split.__name__ = split.__qualname__ = name
+    split.__doc__ = f"``tensor_split`` along dimension {dim}, into equal parts where a number is given."
+    return split
+
+
+hsplit = _split_along("hsplit", 1, 1)
+vsplit = _split_along("vsplit", 2, 0)
+dsplit = _split_along("dsplit", 3, 2)
+
+
+def nonzero(input, *, out=None, as_tuple=False):
+    """Coordinates of the elements that are not zero, a row each; with ``as_tuple`` one vector for each dimension."""
+    if as_tuple:
+        found = _nonzero(input.unsqueeze(0) if input.dim() == 0 else input)
+        return found.unbind(1)
+    return _nonzero(input) if out is None else _nonzero(input, out=out)
 
 
 def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
@@ -251,7 +286,7 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
 
 def _attach():
     """The same functions as methods."""
-    for name in ("tensor_split", "norm", "equal", "unique", "unique_consecutive"):
+    for name in ("dsplit", "hsplit", "nonzero", "vsplit", "tensor_split", "norm", "equal", "unique", "unique_consecutive"):
         setattr(_C.Tensor, name, globals()[name])
     _C.Tensor.where = lambda self, condition, other: where(condition, self, other)
 
