@@ -24,7 +24,7 @@ pub struct Attention {
 pub trait Contraction {
     /// `out[b] = alpha * a[b] @ b[b] + beta * out[b]` for 3-D operands `[batch, m, k]`, `[batch, k, n]`, `[batch, m, n]` with
     /// any strides (batch stride 0 for a broadcast operand). All dtypes but `bool` and 8-bit floats; `beta == 0` never reads `out`.
-    /// float32 and float64 through the `gemm` crate; bfloat16 and float16 accumulate in float32.
+    /// bfloat16 and float16 accumulate in float32.
     fn gemm(&self, alpha: f64, a: Raw, b: Raw, beta: f64, out: Raw) -> Result<()> {
         let _ = (alpha, a, b, beta, out);
         Err(missing("gemm"))

@@ -7,56 +7,9 @@ from collections import OrderedDict
 import flambeau
 
 from .. import _C
+from ..utils.hooks import RemovableHandle  # noqa: F401
 
 Tensor = _C.Tensor
-
-
-class RemovableHandle:
-    """What registering a hook returns: call `remove()`, or use it in a `with` block, to take the hook off.
-
-    Args:
-        hooks_dict: the registry that holds the hook under `handle.id`.
-        extra_dict: one more registry, or a list of them, that may hold the same id.
-    """
-
-    next_id = 0
-
-    def __init__(self, hooks_dict, *, extra_dict=None):
-        self.hooks_dict_ref = weakref.ref(hooks_dict)
-        self.id = RemovableHandle.next_id
-        RemovableHandle.next_id += 1
-        if extra_dict is None:
-            extras = ()
-        elif isinstance(extra_dict, list):
-            extras = extra_dict
-        else:
-            extras = (extra_dict,)
-        self.extra_dict_ref = tuple(weakref.ref(d) for d in extras)
-
-    def remove(self):
-        """Take the hook off. Calling it twice does no harm."""
-        for ref in (self.hooks_dict_ref, *self.extra_dict_ref):
-            registry = ref()
-            if registry is not None:
-                registry.pop(self.id, None)
-
-    def __getstate__(self):
-        return (self.hooks_dict_ref(), self.id, tuple(ref() for ref in self.extra_dict_ref))
-
-    def __setstate__(self, state):
-        def ref_or_dead(d):
-            return weakref.ref(OrderedDict() if d is None else d)
-
-        self.hooks_dict_ref = ref_or_dead(state[0])
-        self.id = state[1]
-        self.extra_dict_ref = tuple(ref_or_dead(d) for d in state[2]) if len(state) > 2 else ()
-        RemovableHandle.next_id = max(RemovableHandle.next_id, self.id + 1)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, exc_type, exc_value, tb):
-        self.remove()
 
 
 class WrappedHook:

@@ -36,12 +36,14 @@ class RemovableHandle:
         return (self.hooks_dict_ref(), self.id, tuple(ref() for ref in self.extra_dict_ref))
 
     def __setstate__(self, state):
-        hooks, self.id = state[0], state[1]
-        # A handle whose dictionary is gone refers to one that nobody holds.
-        self.hooks_dict_ref = weakref.ref(OrderedDict() if hooks is None else hooks)
+        def ref(hooks):
+            # A handle whose dictionary is gone refers to one that nobody holds.
+            return weakref.ref(OrderedDict() if hooks is None else hooks)
+
+        self.hooks_dict_ref, self.id = ref(state[0]), state[1]
         RemovableHandle.next_id = max(RemovableHandle.next_id, self.id + 1)
         extras = state[2] if len(state) > 2 and state[2] is not None else ()
-        self.extra_dict_ref = tuple(weakref.ref(extra) for extra in extras)
+        self.extra_dict_ref = tuple(ref(extra) for extra in extras)
 
     def __enter__(self):
         return self

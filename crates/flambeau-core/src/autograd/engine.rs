@@ -105,7 +105,7 @@ pub(crate) fn run(
     let mut ready = BinaryHeap::new();
     for (edge, seed) in edges {
         let seed = fit(seed, &edge.node.outs[edge.nr as usize], "GraphRoot", 0)?;
-        deliver(&mut tasks, &mut ready, &edge.node, edge.nr, seed, true)?;
+        deliver(&mut tasks, &mut ready, &edge.node, edge.nr, seed)?;
     }
     while let Some(Ready(node)) = ready.pop() {
         let Some(task) = tasks.get_mut(&Arc::as_ptr(&node)) else { continue };
@@ -208,7 +208,7 @@ fn deliver_opt(
     g: Option<Tensor>,
 ) -> Result<()> {
     match g {
-        Some(g) => deliver(tasks, ready, node, nr, g, true),
+        Some(g) => deliver(tasks, ready, node, nr, g),
         None => {
             let Some(task) = tasks.get_mut(&Arc::as_ptr(node)) else { return Ok(()) };
             task.waiting -= 1;
@@ -220,14 +220,7 @@ fn deliver_opt(
     }
 }
 
-fn deliver(
-    tasks: &mut Tasks,
-    ready: &mut BinaryHeap<Ready>,
-    node: &Arc<Node>,
-    nr: u32,
-    g: Tensor,
-    counted: bool,
-) -> Result<()> {
+fn deliver(tasks: &mut Tasks, ready: &mut BinaryHeap<Ready>, node: &Arc<Node>, nr: u32, g: Tensor) -> Result<()> {
     let Some(task) = tasks.get_mut(&Arc::as_ptr(node)) else { return Ok(()) };
     let wanted = task.needed || !task.captures.is_empty();
     if wanted {
@@ -248,9 +241,7 @@ fn deliver(
             }
         });
     }
-    if counted {
-        task.waiting -= 1;
-    }
+    task.waiting -= 1;
     if task.waiting == 0 && wanted {
         ready.push(Ready(node.clone()));
     }
