@@ -53,7 +53,8 @@ def run(torch, source, namespace=None):
                 value = eval(code, scope)
             result = {"value": describe(torch, value)}
         except Exception as error:
-            result = {"error": [type(error).__name__, str(error).strip()]}
+            # Without the second line of flambeau's own, which names the operation and the shapes.
+            result = {"error": [type(error).__name__, str(error).split("\n  in ")[0].strip()]}
     kinds = sorted({w.category.__name__ for w in caught})
     return {**result, "warnings": kinds}
 

@@ -277,7 +277,7 @@ def run(torch, np, source):
     try:
         return show(torch, eval(source, env))
     except Exception as e:  # noqa: BLE001 - the error is what is recorded
-        return {"error": type(e).__name__, "text": str(e)}
+        return {"error": type(e).__name__, "text": str(e).split("\n  in ")[0]}
 
 
 def main():

@@ -178,7 +178,7 @@ def run_get(torch, np, base, text):
     try:
         y = eval(key(text), env)
     except Exception as e:  # noqa: BLE001 - the error is what is recorded
-        return {"error": type(e).__name__, "text": str(e)}
+        return {"error": type(e).__name__, "text": str(e).split("\n  in ")[0]}
     return {**describe(y), "view": y._base is not None and y._base is (x if x._base is None else x._base)}
 
 
@@ -188,7 +188,7 @@ def run_set(torch, np, base, text, value):
     try:
         exec(f"{key(text)} = {value}", env)
     except Exception as e:  # noqa: BLE001
-        return {"error": type(e).__name__, "text": str(e)}
+        return {"error": type(e).__name__, "text": str(e).split("\n  in ")[0]}
     return describe(x)
 
 

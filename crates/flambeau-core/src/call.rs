@@ -6,6 +6,7 @@ use crate::autograd::{self, Action, AutogradMeta, Creation, Edges, Node, OutMeta
 use crate::device::backend;
 use crate::dtype::can_cast;
 use crate::error::{Error, Result};
+use crate::explain::{explain, explain_inplace};
 use crate::intrinsics::intrinsics;
 use crate::layout::{self, Dims};
 use crate::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params};
@@ -30,7 +31,7 @@ pub fn set_unlock(f: fn(&mut (dyn FnMut() + Send))) {
 pub fn call(op: &'static OpDef, x: Inputs, p: Params) -> Result<Outs> {
     match op.kind {
         Kind::Kernel { infer, .. } => {
-            let metas = infer(x, &p)?;
+            let metas = infer(x, &p).map_err(|e| explain(op, x, e))?;
             let mut outs = Outs::new();
             for m in &metas {
                 outs.push(allocate(m)?);
@@ -48,10 +49,10 @@ pub fn call(op: &'static OpDef, x: Inputs, p: Params) -> Result<Outs> {
         }
         Kind::View(make) => {
             let base = x[0].ok_or_else(|| absent(op))?;
-            let view_op = make(base, &p)?;
-            Ok(smallvec::smallvec![view(&view_op, base)?])
+            let made = make(base, &p).and_then(|view_op| view(&view_op, base)).map_err(|e| explain(op, x, e))?;
+            Ok(smallvec::smallvec![made])
         }
-        Kind::Composite(f) => f(x, &p),
+        Kind::Composite(f) => f(x, &p).map_err(|e| explain(op, x, e)),
     }
 }
 
@@ -300,10 +301,10 @@ pub fn call_inplace(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> 
     check_inplace(target)?;
     match op.kind {
         Kind::Kernel { infer, .. } => {
-            let metas = infer(x, &p)?;
+            let metas = infer(x, &p).map_err(|e| explain_inplace(op, x, e))?;
             let m = &metas[0];
             if m.sizes.as_slice() != target.sizes() {
-                return Err(wrong_output_shape(target, &m.sizes));
+                return Err(explain_inplace(op, x, wrong_output_shape(target, &m.sizes)));
             }
             check_result_type(m, target)?;
             check_written(target)?;
@@ -338,9 +339,9 @@ pub fn call_inplace(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> 
             let first: Option<&Tensor> = old.as_ref().or(Some(target));
             let operands: SmallVec<[Option<&Tensor>; 4]> =
                 std::iter::once(first).chain(x.iter().skip(1).copied()).collect();
-            let y = f(&operands, &p)?.swap_remove(0);
+            let y = f(&operands, &p).map_err(|e| explain_inplace(op, x, e))?.swap_remove(0);
             if y.sizes() != target.sizes() {
-                return Err(wrong_output_shape(target, y.sizes()));
+                return Err(explain_inplace(op, x, wrong_output_shape(target, y.sizes())));
             }
             check_result_type(&Meta::like(&y), target)?;
             (intrinsics().copy_)(target, &y)?;
@@ -406,9 +407,10 @@ pub fn call_out(op: &'static OpDef, x: Inputs, p: Params, outs: &[Tensor]) -> Re
             op.name
         )));
     }
+    crate::out_rules::check_out(op, x, outs)?;
     let results = match op.kind {
         Kind::Kernel { infer, .. } => {
-            let metas = infer(x, &p)?;
+            let metas = infer(x, &p).map_err(|e| explain(op, x, e))?;
             for (m, out) in metas.iter().zip(outs) {
                 check_result_type(m, out)?;
                 check_device(m.device, out)?;

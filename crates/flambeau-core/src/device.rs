@@ -63,7 +63,8 @@ impl Device {
             "" => return Err(invalid()),
             other => {
                 return Err(Error::runtime(format!(
-                    "Expected one of cpu, cuda, meta device type at start of device string: {other}"
+                    "Expected one of cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, \
+                     vulkan, mps, meta, hpu, mtia, privateuseone device type at start of device string: {other}"
                 )));
             }
         };

@@ -115,7 +115,7 @@ pub fn broadcast(a: &[i64], b: &[i64]) -> Result<Dims> {
     }
     let n = a.len().max(b.len());
     let mut out = Dims::from_elem(1, n);
-    for i in 0..n {
+    for i in (0..n).rev() {
         let x = if i + a.len() >= n { a[i + a.len() - n] } else { 1 };
         let y = if i + b.len() >= n { b[i + b.len() - n] } else { 1 };
         out[i] = if x == y || y == 1 {

@@ -20,6 +20,23 @@ fn run(b: &dyn Backend, op: UnaryOp, x: Inputs, o: &[Tensor], p: &[f64]) -> Resu
     unary::run(b, op, x, o, p)
 }
 
+/// Parameters that PyTorch refuses.
+fn limits(name: &str, x: &Tensor, p: &Params) -> Result<()> {
+    match name {
+        "softshrink" => flambeau_core::check!(
+            p.float(0) >= 0.0,
+            Runtime,
+            "lambda must be in range [0, {}] for input dtype {}, but found {}",
+            if x.dtype() == flambeau_core::DType::F64 { "1.79769e+308" } else { "3.40282e+38" },
+            x.dtype().scalar_name(),
+            p.float(0)
+        ),
+        "hardtanh" => flambeau_core::check!(p.float(0) <= p.float(1), Value, "min_val cannot be greater than max_val"),
+        _ => {}
+    }
+    Ok(())
+}
+
 /// Rows with a kernel for the value and one for the gradient; the gradient of the gradient comes from `decompose`.
 macro_rules! activation {
     ($list:ident: $($name:ident, $back:ident: $sig:literal, $on:expr, $kernel:ident, $backward:ident, [$($default:expr),*], |$x:ident, $p:ident| $decompose:expr, $doc:literal;)*) => {
@@ -32,7 +49,7 @@ macro_rules! activation {
                     doc: $doc,
                     surfaces: $on,
                     kind: Kind::Kernel {
-                        infer: infer::same,
+                        infer: |x, p| { limits(stringify!($name), arg(x, 0)?, p)?; infer::same(x, p) },
                         run: |b, x, o, p| run(b, UnaryOp::$kernel, x, o, &floats(p)),
                     },
                     diff: Diff::Vjp(|c| grads!(c; 0 => activation_backward(c, &OP, &super::$back::OP))),
@@ -321,6 +338,7 @@ rows! { OTHERS:
         surfaces: FM | NN,
         kind: Kind::Composite(|x, _| {
             let (x, w) = (arg(x, 0)?, arg(x, 1)?);
+            flambeau_core::check!(w.ndim() <= 1, Runtime, "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {}", w.ndim());
             let n = w.numel();
             if n != 1 {
                 flambeau_core::check!(x.ndim() > 0, Runtime, "Not allow zero-dim input tensor.");

@@ -359,8 +359,9 @@ pub fn sdpa(
     check!(
         k.sizes()[k.ndim() - 1] == e,
         Runtime,
-        "mat1 and mat2 shapes cannot be multiplied: query has {e} features, key {}",
-        k.sizes()[k.ndim() - 1]
+        "Expected size for first two dimensions of batch2 tensor to be: [{b}, {e}] but got: [{b}, {}].",
+        k.sizes()[k.ndim() - 1],
+        b = q.sizes()[..q.ndim() - 2].iter().product::<i64>()
     );
     let scale = scale.unwrap_or(1.0 / (e as f64).sqrt());
     let (k, v) = if gqa && k.ndim() >= 3 {

@@ -60,7 +60,7 @@ mod infer {
 
     pub fn minus(x: Inputs, p: &Params) -> Result<Metas> {
         if arg(x, 0)?.dtype() == DType::Bool && arg(x, 1)?.dtype() == DType::Bool {
-            return Err(Error::runtime(
+            return Err(Error::not_implemented(
                 "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` \
                  operator instead.",
             ));
@@ -96,8 +96,36 @@ mod infer {
         truth(x, p)
     }
 
-    pub fn integer(x: Inputs, _: &Params) -> Result<Metas> {
-        with(x, |d| if d.is_int() || d == DType::Bool { Ok(d) } else { Err(Error::dtype("bitwise", d)) })
+    fn whole(x: Inputs, name: &str) -> Result<Metas> {
+        with(x, |d| if d.is_int() || d == DType::Bool { Ok(d) } else { Err(Error::dtype(name, d)) })
+    }
+
+    pub fn bitwise_and(x: Inputs, _: &Params) -> Result<Metas> {
+        whole(x, "bitwise_and_cpu")
+    }
+
+    pub fn bitwise_or(x: Inputs, _: &Params) -> Result<Metas> {
+        whole(x, "bitwise_or_cpu")
+    }
+
+    pub fn bitwise_xor(x: Inputs, _: &Params) -> Result<Metas> {
+        whole(x, "bitwise_xor_cpu")
+    }
+
+    pub fn bitwise_left_shift(x: Inputs, _: &Params) -> Result<Metas> {
+        whole(x, "lshift_cpu")
+    }
+
+    pub fn bitwise_right_shift(x: Inputs, _: &Params) -> Result<Metas> {
+        whole(x, "rshift_cpu")
+    }
+
+    pub fn gcd(x: Inputs, _: &Params) -> Result<Metas> {
+        whole(x, "gcd_cpu")
+    }
+
+    pub fn lcm(x: Inputs, _: &Params) -> Result<Metas> {
+        whole(x, "lcm_cpu")
     }
 }
 
@@ -116,6 +144,49 @@ fn samples(s: &mut Samples, low: f64, high: f64, grad: u16) {
     s.push(vec![Some(a), Some(b)], Params::new(), grad);
 }
 
+/// Rows whose second operand cannot be a number.
+const TENSORS_ONLY: [&str; 13] = [
+    "atan2",
+    "hypot",
+    "nextafter",
+    "maximum",
+    "minimum",
+    "fmax",
+    "fmin",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "gcd",
+    "lcm",
+    "logaddexp",
+];
+
+const fn same_text(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut same = a.len() == b.len();
+    let mut i = 0;
+    while same && i < a.len() {
+        same = a[i] == b[i];
+        i += 1;
+    }
+    same
+}
+
+/// Which of the three signatures a row has.
+const fn signature(name: &str, [either, tensor, values]: [&'static str; 3]) -> &'static str {
+    if same_text(name, "heaviside") {
+        return values;
+    }
+    let mut i = 0;
+    while i < TENSORS_ONLY.len() {
+        if same_text(name, TENSORS_ONLY[i]) {
+            return tensor;
+        }
+        i += 1;
+    }
+    if same_text(name, "logaddexp2") { tensor } else { either }
+}
+
 macro_rules! binary {
     ($list:ident, $trait:ident: $($name:ident: $rule:ident => $kernel:ident, $saves:expr, $diff:expr, $range:expr, $on:expr, $alias:expr, $doc:literal;)*) => {
         $(
@@ -124,7 +195,11 @@ macro_rules! binary {
                 use super::*;
                 pub static OP: OpDef = OpDef {
                     name: stringify!($name),
-                    sig: concat!(stringify!($name), "(Tensor input, Tensor|Scalar other, *, Tensor? out=None) -> Tensor"),
+                    sig: signature(stringify!($name), [
+                        concat!(stringify!($name), "(Tensor input, Tensor|Scalar other, *, Tensor? out=None) -> Tensor"),
+                        concat!(stringify!($name), "(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor"),
+                        concat!(stringify!($name), "(Tensor input, Tensor values, *, Tensor? out=None) -> Tensor"),
+                    ]),
                     doc: $doc,
                     aliases: &$alias,
                     surfaces: $on,
@@ -199,13 +274,13 @@ binary! { PAIRS, BinaryOps:
     logical_and: truth => LogicalAnd, NONE, Diff::Never, ANY, FMI, NO, "Whether both elements are not zero.";
     logical_or: truth => LogicalOr, NONE, Diff::Never, ANY, FMI, NO, "Whether either element is not zero.";
     logical_xor: truth => LogicalXor, NONE, Diff::Never, ANY, FMI, NO, "Whether exactly one element is not zero.";
-    bitwise_and: integer => BitwiseAnd, NONE, Diff::Never, INTEGERS, FMI, NO, "The bits set in both.";
-    bitwise_or: integer => BitwiseOr, NONE, Diff::Never, INTEGERS, FMI, NO, "The bits set in either.";
-    bitwise_xor: integer => BitwiseXor, NONE, Diff::Never, INTEGERS, FMI, NO, "The bits set in exactly one.";
-    bitwise_left_shift: integer => ShiftLeft, NONE, Diff::Never, INTEGERS, FMI, NO, "Bits moved to higher places.";
-    bitwise_right_shift: integer => ShiftRight, NONE, Diff::Never, INTEGERS, FMI, NO, "Bits moved to lower places.";
-    gcd: integer => Gcd, NONE, Diff::Never, INTEGERS, FMI, NO, "The greatest common divisor.";
-    lcm: integer => Lcm, NONE, Diff::Never, INTEGERS, FMI, NO, "The least common multiple.";
+    bitwise_and: bitwise_and => BitwiseAnd, NONE, Diff::Never, INTEGERS, FMI, NO, "The bits set in both.";
+    bitwise_or: bitwise_or => BitwiseOr, NONE, Diff::Never, INTEGERS, FMI, NO, "The bits set in either.";
+    bitwise_xor: bitwise_xor => BitwiseXor, NONE, Diff::Never, INTEGERS, FMI, NO, "The bits set in exactly one.";
+    bitwise_left_shift: bitwise_left_shift => ShiftLeft, NONE, Diff::Never, INTEGERS, FMI, NO, "Bits moved to higher places.";
+    bitwise_right_shift: bitwise_right_shift => ShiftRight, NONE, Diff::Never, INTEGERS, FMI, NO, "Bits moved to lower places.";
+    gcd: gcd => Gcd, NONE, Diff::Never, INTEGERS, FMI, NO, "The greatest common divisor.";
+    lcm: lcm => Lcm, NONE, Diff::Never, INTEGERS, FMI, NO, "The least common multiple.";
     logaddexp: same => Logaddexp, YY, vjp(|c| { let y = c.y(0)?; grads!(c; 0 => mul(c.g(), &unary::exp(&sub(&c.x(0)?, &y)?)?), 1 => mul(c.g(), &unary::exp(&sub(&c.x(1)?, &y)?)?)) }), ANY, FM, NO, "log(exp(input) + exp(other)).";
     logaddexp2: same => Logaddexp2, YY, vjp(|c| { let y = c.y(0)?; grads!(c; 0 => mul(c.g(), &unary::exp2(&sub(&c.x(0)?, &y)?)?), 1 => mul(c.g(), &unary::exp2(&sub(&c.x(1)?, &y)?)?)) }), ANY, FM, NO, "log2(2^input + 2^other).";
     xlogy: float => Xlogy, XX, vjp(|c| grads!(c; 0 => { let (x, y) = (c.x(0)?, c.x(1)?); let l = log(&y)?; let skip = logical_and(&eq_scalar(&x, 0.0)?, &unary::logical_not(&unary::isnan(&y)?)?)?;

@@ -54,7 +54,7 @@ pub fn isclose(a: &Tensor, b: &Tensor, rtol: f64, atol: f64, equal_nan: bool) ->
 fn complex_of(re: &Tensor, im: &Tensor) -> Result<Tensor> {
     check!(
         matches!(re.dtype(), DType::F16 | DType::F32 | DType::F64) && im.dtype().is_float(),
-        Runtime,
+        NotImplemented,
         "Expected both inputs to be Half, Float or Double tensors but got {} and {}",
         re.dtype().scalar_name(),
         im.dtype().scalar_name()

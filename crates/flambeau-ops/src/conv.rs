@@ -46,7 +46,16 @@ fn kernel(op: &'static OpDef, a: &Tensor, b: &Tensor, c: &Vjp, sizes: &[i64]) ->
     call1(op, &[Some(a), Some(b)], geometry_params(&geometry(c.p, nd), sizes))
 }
 
-fn check_float(x: &Tensor, w: &Tensor) -> Result<()> {
+fn check_float(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<()> {
+    if let Some(b) = bias {
+        check!(
+            x.dtype() == b.dtype(),
+            Runtime,
+            "Input type ({}) and bias type ({}) should be the same",
+            lower(x),
+            lower(b)
+        );
+    }
     check!(
         x.dtype() == w.dtype(),
         Runtime,
@@ -58,11 +67,7 @@ fn check_float(x: &Tensor, w: &Tensor) -> Result<()> {
 }
 
 fn lower(t: &Tensor) -> String {
-    format!("{:?}", t.dtype())
-        .replace("torch.float32", "float")
-        .replace("torch.float64", "double")
-        .replace("torch.int64", "long int")
-        .replace("torch.", "")
+    flambeau_core::c_name(t.dtype()).to_string()
 }
 
 fn channel_sum(g: &Tensor) -> Result<Tensor> {
@@ -267,7 +272,7 @@ pub fn conv(t: &Tensor, w: &Tensor, bias: Option<&Tensor>, c: &ConvParams) -> Re
         w.sizes()[1] * c.groups
     );
     check_bias(bias, cout, w)?;
-    check_float(&t, w)?;
+    check_float(&t, w, bias)?;
     let mut sizes = Dims::new();
     for i in 0..nd {
         let (n, k) = (t.sizes()[2 + i], w.sizes()[2 + i]);
@@ -357,7 +362,7 @@ pub fn conv_transpose(
         c.groups
     );
     check_bias(bias, w.sizes()[1] * c.groups, w)?;
-    check_float(&t, w)?;
+    check_float(&t, w, bias)?;
     let mut sizes = Dims::new();
     for i in 0..nd {
         check!(output_padding[i] >= 0, Runtime, "negative output_padding is not supported");

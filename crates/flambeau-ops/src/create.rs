@@ -127,7 +127,7 @@ rows! { ROWS_ALL:
             one(Tensor::empty_strided(p.ints(0), p.ints(1), d, dev)?)
         });
     zeros = factory("zeros(int[] size, *, Tensor? out=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False) -> Tensor",
-        "All zeros.", |_, p| { let (d, dev) = options(p, 1); one(zeros(p.ints(0), d, dev)?) });
+        "All zeros.", |_, p| { check!(p.ints(0).iter().all(|&n| n >= 0), Runtime, "zeros: Dimension size must be non-negative."); let (d, dev) = options(p, 1); one(zeros(p.ints(0), d, dev)?) });
     ones = factory("ones(int[] size, *, Tensor? out=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False) -> Tensor",
         "All ones.", |_, p| { let (d, dev) = options(p, 1); one(full(p.ints(0), Scalar::Int(1), d, dev)?) });
     full = factory("full(int[] size, Scalar fill_value, *, Tensor? out=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False) -> Tensor",
@@ -152,6 +152,16 @@ rows! { ROWS_ALL:
             let e = spaced(p.scalar(0), p.scalar(1), p.int(2), DType::F64, Device::CPU)?;
             let y = crate::binary::pow(&Tensor::wrapped(Scalar::Float(p.float(3)))?, &e)?;
             one(crate::copy::to_dtype(&y, d)?)
+        });
+    linspace_tensor = factory("linspace(Tensor|Scalar start, Tensor|Scalar end, int steps, *, Tensor? out=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False) -> Tensor",
+        "`steps` evenly spaced numbers between zero-dimensional tensors.", |x, p| {
+            let (a, b) = (number("linspace", arg(x, 0)?, arg(x, 1)?)?, arg(x, 1)?.item()?);
+            flambeau_core::call(&linspace::OP, &[], [a.into(), b.into()].into_iter().chain(p.iter().cloned()).collect())
+        });
+    logspace_tensor = factory("logspace(Tensor|Scalar start, Tensor|Scalar end, int steps, float base=10.0, *, Tensor? out=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False) -> Tensor",
+        "`base` to the power of numbers between zero-dimensional tensors.", |x, p| {
+            let (a, b) = (number("logspace", arg(x, 0)?, arg(x, 1)?)?, arg(x, 1)?.item()?);
+            flambeau_core::call(&logspace::OP, &[], [a.into(), b.into()].into_iter().chain(p.iter().cloned()).collect())
         });
     eye = factory("eye(int n, int? m=None, *, Tensor? out=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False) -> Tensor",
         "Ones on the diagonal, zeros elsewhere.", |_, p| {
@@ -207,10 +217,22 @@ rows! { ROWS_ALL:
     };
 }
 
+/// The value of `start`, when both ends are single numbers.
+fn number(name: &str, start: &Tensor, end: &Tensor) -> Result<Scalar> {
+    check!(
+        start.ndim() == 0 && end.ndim() == 0,
+        Runtime,
+        "{name} only supports 0-dimensional start and end tensors, but got start with {} dimension(s) and end with {} dimension(s).",
+        start.ndim(),
+        end.ndim()
+    );
+    start.item()
+}
+
 fn triangle_meta(x: flambeau_core::op::Inputs, _: &Params) -> Result<flambeau_core::op::Metas> {
     let x = arg(x, 0)?;
     if x.ndim() < 2 {
-        return Err(Error::runtime("tril/triu: input tensor must have at least 2 dimensions"));
+        return Err(Error::runtime("tril: input tensor must have at least 2 dimensions"));
     }
     Ok([Meta::new(x.sizes(), x.dtype(), x.device())].into_iter().collect())
 }

@@ -118,14 +118,6 @@ fn pair(a: Labelled, b: Labelled, later: impl Fn(Label) -> bool) -> Result<Label
     }
     only_b.extend(b.labels.iter().copied().filter(|l| !a.labels.contains(l)));
     let common = |l: Label| size_of(&a, l).unwrap_or(1).max(size_of(&b, l).unwrap_or(1));
-    for &l in &batch {
-        let (p, q) = (size_of(&a, l).unwrap_or(1), size_of(&b, l).unwrap_or(1));
-        check!(
-            p == q || p == 1 || q == 1,
-            Runtime,
-            "einsum(): operands do not broadcast with remapped shapes [original->remapped]: sizes {p} and {q} of one subscript"
-        );
-    }
     let sizes = |ls: &[Label]| {
         ls.iter()
             .map(|&l| if size_of(&a, l) == Some(0) || size_of(&b, l) == Some(0) { 0 } else { common(l) })
@@ -143,6 +135,25 @@ fn pair(a: Labelled, b: Labelled, later: impl Fn(Label) -> bool) -> Result<Label
     let z = matmul(&x, &y)?;
     let z = Labelled { t: reshape(&z, &[sb, sa, sc].concat())?, labels: join(&batch, &only_a, &only_b) };
     sum_out(z, later)
+}
+
+/// Each label has one size in all operands, or size one.
+fn check_sizes(parts: &[Labelled]) -> Result<()> {
+    for (i, part) in parts.iter().enumerate() {
+        for (&l, &n) in part.labels.iter().zip(part.t.sizes()) {
+            let seen = parts[..i].iter().filter_map(|p| size_of(p, l)).find(|&n| n != 1).unwrap_or(1);
+            let name = match l {
+                Label::Letter(c) => c.to_string(),
+                Label::Dot(_) => "...".into(),
+            };
+            check!(
+                n == seen || n == 1 || seen == 1,
+                Runtime,
+                "einsum(): subscript {name} has size {n} for operand {i} which does not broadcast with previously seen size {seen}"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Evaluates an equation such as `bij,bjk->bik`; without `->` the result has the labels that occur once, in order.
@@ -200,6 +211,7 @@ pub fn einsum(equation: &str, operands: &[&Tensor]) -> Result<Tensor> {
             (0..dots).rev().map(Label::Dot).chain(once).collect()
         }
     };
+    check_sizes(&parts)?;
     let mut rest = parts.into_iter();
     let Some(mut acc) = rest.next() else { bail!(Runtime, "einsum(): must provide at least one operand") };
     let mut rest: Vec<Labelled> = rest.collect();

@@ -60,21 +60,23 @@ fn shaped(x: &Tensor, target: &Tensor, name: &str) -> Result<(Tensor, Tensor, Ve
         return Ok((reshape(x, &[1, x.numel(), 1])?, t, if target.ndim() == 0 { vec![] } else { vec![1] }));
     }
     let (b, c) = (x.sizes()[0], x.sizes()[1]);
-    check!(
-        target.ndim() == n - 1 && target.sizes()[0] == b && target.sizes()[1..] == x.sizes()[2..],
-        Value,
-        "Expected input batch_size ({b}) to match target batch_size ({}).",
-        target.sizes().first().copied().unwrap_or(0)
-    );
+    let batch = target.sizes().first().copied().unwrap_or(0);
+    check!(batch == b, Value, "Expected input batch_size ({b}) to match target batch_size ({batch}).");
+    if target.ndim() != n - 1 || target.sizes()[1..] != x.sizes()[2..] {
+        let mut want = vec![b];
+        want.extend_from_slice(&x.sizes()[2..]);
+        check!(n != 2, Runtime, "0D or 1D target tensor expected, multi-target not supported");
+        bail!(Runtime, "Expected target size {}, got {}", layout::fmt(&want), layout::fmt(target.sizes()));
+    }
     let s: i64 = x.sizes()[2..].iter().product();
     Ok((reshape(x, &[b, c, s])?, reshape(target, &[b, s])?, target.sizes().to_vec()))
 }
 
 fn nll_of(logp: &Tensor, target: &Tensor, w: Option<&Tensor>, ignore: i64, how: &str) -> Result<Tensor> {
     check!(
-        matches!(target.dtype(), DType::I64 | DType::U8 | DType::I32),
+        matches!(target.dtype(), DType::I64 | DType::U8),
         Runtime,
-        "expected scalar type Long but found {}",
+        "expected target dtype to be Long or Byte, but got {}",
         target.dtype().scalar_name()
     );
     let (x, t, shape) = shaped(logp, target, "nll_loss")?;
@@ -126,15 +128,7 @@ fn cross_entropy_of(
 ) -> Result<Tensor> {
     check!((0.0..=1.0).contains(&smoothing), Runtime, "label_smoothing must be between 0.0 and 1.0. Got: {smoothing}");
     let class = if x.ndim() <= 1 { 0 } else { 1 };
-    if target.sizes() == x.sizes() && x.ndim() > 0 && (x.ndim() != 1 || target.dtype().is_float())
-        || target.dtype().is_float()
-    {
-        check!(
-            target.sizes() == x.sizes(),
-            Runtime,
-            "Expected floating point type for target with class probabilities, got {}",
-            target.dtype().scalar_name()
-        );
+    if target.sizes() == x.sizes() && x.ndim() > 0 && (x.ndim() != 1 || target.dtype().is_float()) {
         // Integers of the input's shape are class weights in the input's dtype.
         let target = crate::copy::to_dtype(target, x.dtype())?;
         check!(ignore == -100 || ignore < 0, Runtime, "ignore_index is not supported for floating point target");

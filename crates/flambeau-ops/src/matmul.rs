@@ -1,6 +1,7 @@
 //! Products of matrices and vectors.
 
 use flambeau_core::backend::Raw;
+use flambeau_core::c_name;
 use flambeau_core::layout::{self, Dims};
 use flambeau_core::op::{Diff, Grads, Kind, Meta, OpDef, Outs, Params, ParamsExt, surface};
 use flambeau_core::{DType, Result, Scalar, Tensor, call1, check};
@@ -12,25 +13,6 @@ use crate::view::{expand, mt, reshape, squeeze, unsqueeze};
 
 fn one(t: Tensor) -> Result<Outs> {
     Ok(smallvec::smallvec![t])
-}
-
-/// PyTorch's lower-case C++ names, as its dtype mismatch message prints them.
-fn c_name(d: DType) -> &'static str {
-    match d {
-        DType::F32 => "float",
-        DType::F64 => "double",
-        DType::I64 => "long",
-        DType::I32 => "int",
-        DType::I16 => "short",
-        DType::I8 => "signed char",
-        DType::U8 => "unsigned char",
-        DType::Bool => "bool",
-        DType::F16 => "c10::Half",
-        DType::BF16 => "c10::BFloat16",
-        DType::C64 => "c10::complex<float>",
-        DType::C128 => "c10::complex<double>",
-        d => d.scalar_name(),
-    }
 }
 
 fn same_dtype(a: &Tensor, b: &Tensor) -> Result<()> {
@@ -99,10 +81,10 @@ rows! { ROWS_ALL:
         kind: Kind::Kernel {
             infer: |x, _| {
                 let (a, b) = (arg(x, 0)?, arg(x, 1)?);
-                check!(a.ndim() == 2, Runtime, "self must be a matrix");
-                check!(b.ndim() == 2, Runtime, "mat2 must be a matrix");
+                check!(a.ndim() == 2, Runtime, "mm: self must be a matrix, got {}-D tensor", a.ndim());
+                check!(b.ndim() == 2, Runtime, "mm: mat2 must be a matrix, got {}-D tensor", b.ndim());
                 check!(a.sizes()[1] == b.sizes()[0], Runtime,
-                    "mat1 and mat2 shapes cannot be multiplied ({}x{} and {}x{})", a.sizes()[0], a.sizes()[1], b.sizes()[0], b.sizes()[1]);
+                    "mm: mat1 and mat2 shapes cannot be multiplied ({}x{} and {}x{})", a.sizes()[0], a.sizes()[1], b.sizes()[0], b.sizes()[1]);
                 same_dtype(a, b)?;
                 Ok(smallvec::smallvec![Meta::new(&[a.sizes()[0], b.sizes()[1]], a.dtype(), a.device())])
             },
@@ -139,6 +121,11 @@ rows! { ROWS_ALL:
         doc: "`beta * input + alpha * mat1 @ mat2`.",
         surfaces: FMI,
         kind: Kind::Composite(|x, p| {
+            let (a, b) = (arg(x, 1)?, arg(x, 2)?);
+            check!(a.ndim() == 2, Runtime, "mat1 must be a matrix, got {}-D tensor", a.ndim());
+            check!(b.ndim() == 2, Runtime, "mat2 must be a matrix, got {}-D tensor", b.ndim());
+            check!(a.sizes()[1] == b.sizes()[0], Runtime,
+                "addmm: mat1 and mat2 shapes cannot be multiplied ({}x{} and {}x{})", a.sizes()[0], a.sizes()[1], b.sizes()[0], b.sizes()[1]);
             let y = call1(&mm::OP, &x[1..3], Params::new())?;
             one(blend(arg(x, 0)?, &y, p)?)
         }),
@@ -278,7 +265,7 @@ rows! { ROWS_ALL:
                 let (t, w) = (arg(x, 0)?, arg(x, 1)?);
                 let (k, n) = (t.sizes()[t.ndim() - 1], w.sizes()[0]);
                 check!(w.ndim() == 2 && w.sizes()[1] == k, Runtime,
-                    "mat1 and mat2 shapes cannot be multiplied ({}x{k} and {}x{n})", t.numel() / k.max(1), w.sizes().get(1).copied().unwrap_or(1));
+                    "{}: mat1 and mat2 shapes cannot be multiplied ({}x{k} and {}x{n})", if opt(x, 2).is_some() { "addmm" } else { "mm" }, t.numel() / k.max(1), w.sizes().get(1).copied().unwrap_or(1));
                 check!(t.dtype() == w.dtype(), Runtime, "mat1 and mat2 must have the same dtype, but got {} and {}", t.dtype().scalar_name(), w.dtype().scalar_name());
                 if let Some(b) = opt(x, 2) {
                     check!(layout::is_expandable(b.sizes(), &[n]), Runtime,
@@ -486,15 +473,18 @@ pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
 fn tensordot(a: &Tensor, b: &Tensor, da: &[i64], db: &[i64]) -> Result<Tensor> {
     check!(da.len() == db.len(), Runtime, "both dimension lists should have same length");
     let wrap = |d: &[i64], t: &Tensor| d.iter().map(|&d| layout::wrap_dim(d, t.ndim())).collect::<Result<Vec<_>>>();
+    let asked = (da, db);
     let (da, db) = (wrap(da, a)?, wrap(db, b)?);
     let (mut a, mut b) = (a.clone(), b.clone());
     let mut k = 1;
-    for (&x, &y) in da.iter().zip(&db) {
+    for (i, (&x, &y)) in da.iter().zip(&db).enumerate() {
         let (p, q) = (a.sizes()[x], b.sizes()[y]);
         check!(
             p == q || p == 1 || q == 1,
             Runtime,
-            "contracted dimensions need to match, but first has size {p} in dim {x} and second has size {q} in dim {y}"
+            "contracted dimensions need to match, but first has size {p} in dim {} and second has size {q} in dim {}",
+            asked.0[i],
+            asked.1[i]
         );
         // A dimension of size one counts for every position of the other: that one is summed first.
         if p == 1 && q != 1 {

@@ -280,6 +280,8 @@ rows! { ROWS_ALL:
         kind: Kind::Composite(|x, p| {
             let (t, w) = (arg(x, 0)?, opt(x, 1));
             let shape = p.ints(0);
+            check!(!shape.is_empty(), Runtime,
+                "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = {}", layout::fmt(shape));
             check!(t.ndim() >= shape.len() && &t.sizes()[t.ndim() - shape.len()..] == shape, Runtime,
                 "Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}",
                 layout::fmt(shape), layout::fmt(shape).trim_matches(['[', ']']), layout::fmt(t.sizes()));
@@ -422,6 +424,8 @@ rows! { ROWS_ALL:
             let (t, groups) = (arg(x, 0)?, p.int(0));
             check!(t.ndim() >= 2, Runtime, "Expected at least 2 dimensions for input tensor but received {}", t.ndim());
             let [n, c, s] = channels(t);
+            check!(c > 0, Runtime, "Expected number of channels to be greater than 0, got {c}");
+            check!(s > 0, Runtime, "Expected HxW to be greater than 0, got {s}");
             check!(groups > 0, Runtime, "Expected num groups to be greater than 0, got {groups}");
             check!(c % groups == 0, Runtime,
                 "Expected number of channels in input to be divisible by num_groups, but got input of shape {} and num_groups={groups}", layout::fmt(t.sizes()));

@@ -61,6 +61,7 @@ fn batched(name: &str, x: &Tensor, nd: usize) -> Result<(Tensor, bool)> {
     match x.ndim() {
         n if n == nd + 2 => Ok((x.clone(), false)),
         n if n == nd + 1 => Ok((unsqueeze(x, 0)?, true)),
+        _ if name == "max_pool2d" => bail!(Runtime, "non-empty 3D or 4D (batch mode) tensor expected for input"),
         _ => bail!(
             Runtime,
             "{name}(): Expected {}D or {}D input tensor, but got {}",
@@ -271,6 +272,7 @@ const fn pool_row(sig: &'static str, f: flambeau_core::op::Compose) -> OpDef {
 
 fn checked(name: &str, x: &Tensor, g: &PoolParams, ceil: bool) -> Result<Dims> {
     let nd = g.nd;
+    let by = |sizes: &[i64]| sizes.iter().map(i64::to_string).collect::<Vec<_>>().join("x");
     let mut out = Dims::new();
     for i in 0..nd {
         let (k, s, p, d, n) = (g.kernel[i], g.stride[i], g.padding[i], g.dilation[i], x.sizes()[2 + i]);
@@ -283,16 +285,16 @@ fn checked(name: &str, x: &Tensor, g: &PoolParams, ceil: bool) -> Result<Dims> {
             Runtime,
             "pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation={d}"
         );
-        let o = pooled(n, k, s, p, d, ceil);
-        check!(
-            o > 0,
-            Runtime,
-            "Given input size: ({}). Calculated output size: ({}x{o}). Output size is too small",
-            x.sizes()[1..].iter().map(i64::to_string).collect::<Vec<_>>().join("x"),
-            x.sizes()[1]
-        );
-        out.push(o);
+        out.push(pooled(n, k, s, p, d, ceil));
     }
+    check!(
+        out.iter().all(|&o| o > 0),
+        Runtime,
+        "Given input size: ({}). Calculated output size: ({}x{}). Output size is too small",
+        by(&x.sizes()[1..]),
+        x.sizes()[1],
+        by(&out)
+    );
     check!(
         x.sizes()[1..].iter().all(|&n| n > 0),
         Runtime,
@@ -365,17 +367,21 @@ fn avg_pool(x: Inputs, p: &Params, nd: usize) -> Result<Outs> {
 
 fn adaptive(x: Inputs, p: &Params, nd: usize, max: bool) -> Result<Outs> {
     let name = format!("adaptive_{}_pool{nd}d", if max { "max" } else { "avg" });
+    let asked = p.ints(0);
+    check!(asked.len() == 1 || asked.len() == nd, Runtime, "{name}: output_size must be {nd}");
     let (t, added) = batched(&name, arg(x, 0)?, nd)?;
-    let mut out = Dims::new();
+    let out = Dims::from_slice(&triple(asked, nd, 0)[..nd]);
     for i in 0..nd {
-        let want = triple(p.ints(0), nd, -1)[i];
-        // -1 stands for Python's None: keep the size.
-        out.push(if want == -1 { t.sizes()[2 + i] } else { want });
+        if max && out[i] < 0 {
+            let mut sizes = Dims::from_slice(&t.sizes()[..2]);
+            sizes.extend_from_slice(&out);
+            bail!(Runtime, "Trying to create tensor with negative dimension {}: {}", out[i], layout::fmt(&sizes));
+        }
         check!(
             out[i] >= 0,
             Runtime,
-            "{name}(): elements of output_size must be greater than or equal to 0 but received {}",
-            layout::fmt(&out)
+            "{name}: elements of output_size must be greater than or equal to 0 but received {{{}}}",
+            layout::fmt(&out).trim_matches(['[', ']'])
         );
         check!(
             t.sizes()[2 + i] > 0,

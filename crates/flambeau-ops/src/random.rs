@@ -104,7 +104,6 @@ rows! { ROWS_ALL:
         "Uniform integers in `[low, high)`.", |_, p| randint_into(p, p.int(0), p.int(1), 2, 3));
     randperm = maker("randperm(int n, *, Generator? generator=None, Tensor? out=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False) -> Tensor",
         "A random permutation of `0..n`.", |_, p| {
-            check!(p.int(0) >= 0, Runtime, "n must be non-negative, got {}", p.int(0));
             let t = Tensor::empty(&[p.int(0)], p.dtype(2).unwrap_or(DType::I64), p.device(3).unwrap_or(Device::CPU))?;
             if !t.device().is_meta() {
                 let g = p.generator(1).unwrap_or_else(Generator::default_cpu);
@@ -211,6 +210,15 @@ fn bernoulli_each(t: &Tensor, p: &Tensor, g: Option<Generator>) -> Result<()> {
 
 /// Standard normals, scaled and moved.
 fn scaled(mean: &Tensor, std: Option<&Tensor>, s: f64, g: Option<Generator>) -> Result<Outs> {
+    if let Some(std) = std
+        && !std.device().is_meta()
+    {
+        check!(
+            !std.dtype().is_complex() && std.detach().to_vec::<f64>()?.iter().all(|&s| s >= 0.0 || s.is_nan()),
+            Runtime,
+            "normal expects all elements of std >= 0.0"
+        );
+    }
     let sizes = match std {
         Some(std) => flambeau_core::layout::broadcast(mean.sizes(), std.sizes())?,
         None => mean.sizes().into(),

@@ -172,8 +172,9 @@ fn float_of(x: &Tensor, p: &Params, what: &str) -> Result<DType> {
     let d = p.dtype(2).unwrap_or(x.dtype());
     check!(
         d.is_differentiable(),
-        Runtime,
-        "{what}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: {}",
+        NotImplemented,
+        "{what}(): could not infer output dtype. {} dtype must be either a floating point or complex dtype. Got: {}",
+        if p.dtype(2).is_some() { "Optional" } else { "Input" },
         d.scalar_name()
     );
     Ok(d)
@@ -181,6 +182,12 @@ fn float_of(x: &Tensor, p: &Params, what: &str) -> Result<DType> {
 
 fn needs_elements(x: &Tensor, p: &Params, what: &str) -> Result<()> {
     let mask = wrap_dims(dims_of(p, 0), x.ndim())?;
+    check!(
+        x.numel() > 0 || !dims_of(p, 0).is_empty(),
+        Runtime,
+        "{what}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' \
+         argument."
+    );
     for (d, &gone) in mask.iter().enumerate() {
         check!(
             !gone || x.sizes()[d] != 0 || x.ndim() == 0,
@@ -364,6 +371,11 @@ rows! { ROWS_ALL:
         sig: "aminmax(Tensor input, *, int? dim=None, bool keepdim=False, (Tensor, Tensor)? out=None) -> (Tensor min, Tensor max)",
         doc: "The smallest and the largest element.",
         kind: Kind::Composite(|x, p| {
+            let t = arg(x, 0)?;
+            if let Some(d) = p.opt_int(0) {
+                check!(t.ndim() == 0 || t.size(d)? > 0, Index, "aminmax: Expected reduction dim {d} to have non-zero size.");
+            }
+            check!(t.numel() > 0 || p.opt_int(0).is_some(), Runtime, "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.");
             let q = params![p.opt_int(0).map(|d| vec![d]), p.bool(1)];
             Ok(smallvec::smallvec![call1(&amin::OP, x, q.clone())?, call1(&amax::OP, x, q)?])
         }),

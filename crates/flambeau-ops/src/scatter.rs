@@ -89,7 +89,7 @@ rows! { ROWS_ALL:
     };
     scatter_value = OpDef {
         kind: Kind::Composite(|x, p| flambeau_core::call(&scatter::OP, x, p.clone())),
-        ..scatter_row("scatter(Tensor input, int dim, Tensor index, Tensor|Scalar value) -> Tensor", "A copy with one value written at `index` along `dim`.", FMI)
+        ..scatter_row("scatter(Tensor input, int dim, Tensor index, Tensor|Scalar value, *, Tensor? out=None) -> Tensor", "A copy with one value written at `index` along `dim`.", FMI)
     };
     scatter_with = OpDef {
         kind: Kind::Composite(|x, p| match p.str(1) {
@@ -97,7 +97,7 @@ rows! { ROWS_ALL:
             "multiply" => flambeau_core::call(&scatter_reduce::OP, &[opt(x, 0), opt(x, 1), Some(&spread_number(x)?)], params![p.int(0), "prod", true]),
             other => Err(Error::runtime(format!("reduce argument must be either add or multiply, got {other}"))),
         }),
-        ..scatter_row("scatter(Tensor input, int dim, Tensor index, Tensor|Scalar src, *, str reduce) -> Tensor", "A copy with `src` added or multiplied in at `index`.", FMI)
+        ..scatter_row("scatter(Tensor input, int dim, Tensor index, Tensor|Scalar src, *, str reduce, Tensor? out=None) -> Tensor", "A copy with `src` added or multiplied in at `index`.", FMI)
     };
     scatter_add = OpDef {
         kind: Kind::Kernel { infer: |x, p| scatter_meta("scatter_add", x, p), run: |b, x, o, p| scatter_run(b, x, o, p.int(0), ScatterReduce::Add) },

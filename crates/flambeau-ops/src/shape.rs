@@ -24,7 +24,7 @@ fn skipped(t: &Tensor) -> bool {
 
 fn cat_meta(x: Inputs, p: &Params) -> Result<Metas> {
     let ts = list(x)?;
-    check!(!ts.is_empty(), Runtime, "torch.cat(): expected a non-empty list of Tensors");
+    check!(!ts.is_empty(), Value, "torch.cat(): expected a non-empty list of Tensors");
     for (i, t) in ts.iter().enumerate() {
         check!(t.ndim() > 0, Runtime, "zero-dimensional tensor (at position {i}) cannot be concatenated");
     }
@@ -168,12 +168,12 @@ fn at_least(x: &Tensor, rank: usize) -> Result<Tensor> {
 
 fn pad_constant(x: &Tensor, pad: &[i64], value: f64) -> Result<Tensor> {
     let n = x.ndim();
-    check!(pad.len().is_multiple_of(2), Runtime, "Length of pad must be even but instead it equals {}", pad.len());
+    check!(pad.len().is_multiple_of(2), Runtime, "Padding length must be divisible by 2");
     check!(
         n >= pad.len() / 2,
         Runtime,
-        "Length of pad should be no more than twice the number of dimensions of the input. Pad length is {} while the input \
-         has {n} dimensions.",
+        "Padding length should be less than or equal to two times the input dimension but got padding length {} and input \
+         of dimension {n}",
         pad.len()
     );
     let mut inner = x.clone();
@@ -207,13 +207,16 @@ fn pad_constant(x: &Tensor, pad: &[i64], value: f64) -> Result<Tensor> {
 }
 
 /// Positions that a padded dimension reads from.
-fn pad_index(n: i64, before: i64, after: i64, mode: &str) -> Result<Vec<i64>> {
+fn pad_index(x: &Tensor, d: usize, before: i64, after: i64, mode: &str) -> Result<Vec<i64>> {
+    let n = x.sizes()[d];
     if mode == "reflect" {
         check!(
             before < n && after < n,
             Runtime,
-            "Padding size should be less than the corresponding input dimension, but got: padding ({before}, {after}) at \
-             dimension of input with size {n}"
+            "Argument #{}: Padding size should be less than the corresponding input dimension, but got: padding \
+             ({before}, {after}) at dimension {d} of input {}",
+            2 * (x.ndim() - d + 1),
+            layout::fmt(x.sizes())
         );
     }
     if mode == "circular" {
@@ -263,7 +266,7 @@ fn pad_mode(x: &Tensor, pad: &[i64], mode: &str) -> Result<Tensor> {
     let mut y = x.clone();
     for (k, pair) in pad.chunks(2).enumerate() {
         let d = x.ndim() - 1 - k;
-        let at = pad_index(x.sizes()[d], pair[0], pair[1], mode)?;
+        let at = pad_index(x, d, pair[0], pair[1], mode)?;
         let at = Tensor::from_slice(&at, &[at.len() as i64])?;
         y = crate::index::index_select(&y, d as i64, &at)?;
     }
@@ -288,15 +291,15 @@ rows! { ROWS_ALL:
         ..BASE
     };
     cat = OpDef { aliases: &["concat", "concatenate"], ..joiner("cat(Tensor[] tensors, int dim=0, *, Tensor? out=None) -> Tensor", "Tensors joined along an existing dimension.",
-        |x, p| { check!(!x.is_empty(), Runtime, "torch.cat(): expected a non-empty list of Tensors"); one(cat_call(x, p.int(1))?) }) };
+        |x, p| { check!(!x.is_empty(), Value, "torch.cat(): expected a non-empty list of Tensors"); one(cat_call(x, p.int(1))?) }) };
     stack = joiner("stack(Tensor[] tensors, int dim=0, *, Tensor? out=None) -> Tensor", "Tensors of one shape joined along a new dimension.",
         |x, p| one(stack(&list(x)?, p.int(1))?));
     hstack = joiner("hstack(Tensor[] tensors, *, Tensor? out=None) -> Tensor", "Tensors joined side by side (along dimension 1, or 0 for vectors).",
-        |x, _| { let d = if list(x)?.first().is_some_and(|t| t.ndim() > 1) { 1 } else { 0 }; joined(x, d, |t| at_least(t, 1)) });
+        |x, _| { check!(!x.is_empty(), Runtime, "hstack expects a non-empty TensorList"); let d = if list(x)?.first().is_some_and(|t| t.ndim() > 1) { 1 } else { 0 }; joined(x, d, |t| at_least(t, 1)) });
     vstack = OpDef { aliases: &["row_stack"], ..joiner("vstack(Tensor[] tensors, *, Tensor? out=None) -> Tensor", "Tensors joined one below the other.",
-        |x, _| joined(x, 0, |t| at_least(t, 2))) };
+        |x, _| { check!(!x.is_empty(), Runtime, "vstack expects a non-empty TensorList"); joined(x, 0, |t| at_least(t, 2)) }) };
     dstack = joiner("dstack(Tensor[] tensors, *, Tensor? out=None) -> Tensor", "Tensors joined along the third dimension.",
-        |x, _| joined(x, 2, |t| at_least(t, 3)));
+        |x, _| { check!(!x.is_empty(), Runtime, "dstack expects a non-empty TensorList"); joined(x, 2, |t| at_least(t, 3)) });
     column_stack = joiner("column_stack(Tensor[] tensors, *, Tensor? out=None) -> Tensor", "Vectors joined as columns.",
         |x, _| joined(x, 1, |t| if t.ndim() <= 1 { reshape(t, &[t.numel(), 1]) } else { Ok(t.clone()) }));
     flip = OpDef {
@@ -333,6 +336,7 @@ rows! { ROWS_ALL:
             }
             check!(shifts.len() == dims.len(), Runtime, "shifts and dimensions must align. shifts: {}, dims:{}", shifts.len(), dims.len());
             let mut y = x.clone();
+            check!(x.ndim() > 0, Index, "Dimension specified as {} but tensor has no dimensions", dims[0]);
             for (&s, &d) in shifts.iter().zip(dims) {
                 y = roll_one(&y, s, d)?;
             }

@@ -169,6 +169,38 @@ fn cov(x: &Tensor, correction: i64, frequencies: Option<&Tensor>, weights: Optio
         x.ndim()
     );
     check!(x.dtype() != DType::Bool, Runtime, "cov(): bool dtype is not supported for input");
+    let observations = if x.ndim() < 2 { x.numel() } else { x.sizes()[1] };
+    for (w, what) in [(frequencies, "fweights"), (weights, "aweights")] {
+        let Some(w) = w else { continue };
+        check!(
+            w.ndim() <= 1,
+            Runtime,
+            "cov(): expected {what} to have one or fewer dimensions but got {what} with {} dimensions",
+            w.ndim()
+        );
+        let (fits, kind) = if what == "fweights" {
+            (w.dtype().is_int(), "integral")
+        } else {
+            (w.dtype().is_float(), "floating point")
+        };
+        check!(
+            fits,
+            Runtime,
+            "cov(): expected {what} to have {kind} dtype but got {what} with {} dtype",
+            w.dtype().scalar_name()
+        );
+        check!(
+            w.numel() == observations,
+            Runtime,
+            "cov(): expected {what} to have the same numel as there are observations in the input but got {} != {observations}",
+            w.numel()
+        );
+        check!(
+            w.device().is_meta() || w.to_vec::<f64>()?.iter().all(|&v| v >= 0.0),
+            Runtime,
+            "cov(): {what} cannot be negative"
+        );
+    }
     let rows = if x.ndim() < 2 { reshape(x, &[1, -1])? } else { x.clone() };
     let rows = if rows.dtype().is_differentiable() {
         rows

@@ -264,7 +264,7 @@ rows! { ROWS_ALL:
                 let (t, m, v) = (arg(x, 0)?, arg(x, 1)?, arg(x, 2)?);
                 flambeau_core::check!(
                     m.dtype() == DType::Bool, Runtime,
-                    "masked_fill_ only supports boolean masks, but got mask with dtype {:?}", m.dtype()
+                    "masked_fill_ only supports boolean masks, but got mask with dtype {}", flambeau_core::c_name(m.dtype())
                 );
                 flambeau_core::check!(
                     v.ndim() == 0, Runtime,
@@ -275,6 +275,10 @@ rows! { ROWS_ALL:
                         || v.is_wrapped() && v.dtype().category() <= t.dtype().category(),
                     Runtime, "value cannot be converted to type {} without overflow", t.dtype()
                 );
+                if t.sizes() != m.sizes() {
+                    // The mask is the first operand of the message.
+                    flambeau_core::layout::broadcast(m.sizes(), t.sizes())?;
+                }
                 Ok(smallvec::smallvec![broadcast_meta(&[t, m], t.dtype())?])
             },
             run: |b, x, o, _| {

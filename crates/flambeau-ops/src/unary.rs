@@ -57,7 +57,7 @@ pub(crate) mod infer {
     /// As `same`, but `bool` is refused as PyTorch does.
     pub fn number(x: Inputs, p: &Params) -> Result<Metas> {
         if arg(x, 0)?.dtype() == DType::Bool {
-            return Err(Error::runtime(
+            return Err(Error::not_implemented(
                 "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the \
                  `~` or `logical_not()` operator instead.",
             ));

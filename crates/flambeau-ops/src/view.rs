@@ -122,6 +122,11 @@ rows! { ROWS_ALL:
             Ok(ViewOp::Select { dim: d, index: if i < 0 { i + n } else { i } })
         })
     };
+    narrow_at = composite("narrow(Tensor input, int dim, Tensor start, int length) -> Tensor", "`length` positions from a zero-dimensional `start` along a dimension.", |x, p| {
+        let start = arg(x, 1)?;
+        check!(start.ndim() == 0 && start.dtype().is_int(), Runtime, "start must be an 0-dim integral Tensor.");
+        one(narrow(arg(x, 0)?, p.int(0), start.item()?.to_i64(), p.int(1))?)
+    });
     narrow = OpDef {
         samples: Some(|s| matrix(s, params![2, 1, 2])),
         ..view_row("narrow(Tensor input, int dim, int start, int length) -> Tensor", "`length` positions from `start` along a dimension.", |x, p| {

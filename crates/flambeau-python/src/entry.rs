@@ -162,6 +162,10 @@ unsafe fn place(
                 return Ok(None);
             }
         }
+        // Of operands that may each be a number, one is a tensor.
+        if o.needs_tensor && !objs[..o.params.len()].iter().any(|&obj| !obj.is_null() && is_tensor(obj)) {
+            return Ok(None);
+        }
         Ok(Some(varargs))
     }
 }

@@ -158,6 +158,11 @@ fn make_subclass<'py>(
     };
     let t = t.detach();
     if get(2, "require_grad")?.is_some_and(|r| r.is_truthy().unwrap_or(false)) {
+        if !t.dtype().is_differentiable() {
+            return Err(pyo3::exceptions::PyRuntimeError::new_err(
+                "Only Tensors of floating point and complex dtype can require gradients",
+            ));
+        }
         t.set_requires_grad(true).py()?;
     }
     wrap_with_class(cls, t)

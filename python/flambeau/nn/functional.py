@@ -98,6 +98,8 @@ def _sized(name, nd):
         return
 
     def pool(input, output_size, *args, **kwargs):
+        if input.dim() <= nd:
+            raise ValueError(f"Input dimension should be at least {nd + 1}")
         if isinstance(output_size, (list, tuple)) and None in output_size:
             kept = input.shape[-nd:]
             output_size = [kept[i] if s is None else s for i, s in enumerate(output_size)]

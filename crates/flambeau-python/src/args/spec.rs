@@ -88,6 +88,8 @@ pub struct Overload {
     /// Has a device but no tensor to take it from.
     pub factory: bool,
     pub returns: Returns,
+    /// Operands may each be a number, but not all of them.
+    pub needs_tensor: bool,
     /// Builds the named tuples; null where there is none.
     pub tuple_type: *mut PyObject,
 }
@@ -121,6 +123,18 @@ const NUMBERS_AS_TENSORS: [&str; 15] = [
     "true_divide",
     "floor_divide",
     "remainder",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "bitwise_left_shift",
+    "bitwise_right_shift",
+];
+
+/// Functions of two operands that may each be a number, but not both.
+const ONE_TENSOR: [&str; 8] = [
+    "remainder",
+    "pow",
+    "float_power",
     "bitwise_and",
     "bitwise_or",
     "bitwise_xor",
@@ -229,8 +243,21 @@ impl Overload {
         let has = |f: fn(&Param) -> bool| params.iter().any(f);
         let factory = has(|p| p.ty == Type::Device)
             && !has(|p| p.role == Role::Plain && matches!(p.ty, Type::Tensor | Type::Tensors(_)));
+        let needs_tensor = on == Surface::Function && ONE_TENSOR.contains(&Schema::name_of(op.sig));
         let returns = if inplace { Returns::Tensor } else { schema.returns };
-        Ok(Overload { op, params, positional, bound, min_args, varargs, inplace, factory, returns, tuple_type })
+        Ok(Overload {
+            op,
+            params,
+            positional,
+            bound,
+            min_args,
+            varargs,
+            inplace,
+            factory,
+            returns,
+            needs_tensor,
+            tuple_type,
+        })
     }
 
     /// The parameters that a caller gives, in order.
