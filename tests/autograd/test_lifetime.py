@@ -32,25 +32,91 @@ def test_hook_survives_its_tensors_object():
 def test_backward_frees_the_saved_tensors():
     class Keep(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x * 2
+        def forward(ctx, x, factor):
+            ctx.save_for_backward(factor)
+            return x * factor
 
         @staticmethod
         def backward(ctx, g):
-            return g * ctx.saved_tensors[0]
+            return g * ctx.saved_tensors[0], None
 
     array = np.ones(2)
     ref = weakref.ref(array)
-    x = torch.from_numpy(array).requires_grad_()
+    factor = torch.from_numpy(array)
     del array
-    y = Keep.apply(x).sum()
-    del x
+    y = Keep.apply(torch.ones(2, dtype=torch.float64, requires_grad=True), factor).sum()
+    del factor
     gc.collect()
     assert ref() is not None
     y.backward()
     gc.collect()
     assert ref() is None
+
+
+def test_a_leaf_lives_as_long_as_a_graph_leads_to_it():
+    array = np.ones(2)
+    ref = weakref.ref(array)
+    x = torch.from_numpy(array).requires_grad_()
+    del array
+    seen = []
+    x.register_post_accumulate_grad_hook(lambda t: seen.append(t.grad.tolist()))
+    y = (x * 3).sum()
+    del x
+    gc.collect()
+    assert ref() is not None
+    y.backward()
+    assert seen == [[3.0, 3.0]]
+    del y
+    gc.collect()
+    assert ref() is None
+
+
+def test_leaves_used_in_graphs_leave_nothing_behind():
+    for _ in range(3):
+        array = np.ones(2)
+        ref = weakref.ref(array)
+        x = torch.from_numpy(array).requires_grad_()
+        del array
+        (x * x).sum().backward()
+        del x
+        assert ref() is None
+
+
+def test_saved_tensor_hooks_keep_nothing_alive():
+    class Box:
+        def __init__(self, t):
+            self.t = t
+
+    boxes = []
+
+    def pack(t):
+        box = Box(t.detach())
+        boxes.append(weakref.ref(box))
+        return box
+
+    x = torch.ones(2, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda box: box.t):
+        y = (x * x).exp().sum()
+    assert all(box() is not None for box in boxes)
+    y.backward()
+    assert all(box() is None for box in boxes)
+
+
+def test_gradients_from_several_threads_all_arrive():
+    import threading
+
+    x = torch.ones(200_000, requires_grad=True)
+
+    def work():
+        for _ in range(5):
+            (x * 2).sum().backward()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert x.grad.min().item() == x.grad.max().item() == 40.0
 
 
 def test_output_saved_for_backward_makes_no_cycle():

@@ -27,6 +27,14 @@ pub fn set_unlock(f: fn(&mut (dyn FnMut() + Send))) {
     let _ = UNLOCKED.set(f);
 }
 
+/// Runs `f` with the front end's global lock released, if there is one.
+pub(crate) fn unlocked(f: &mut (dyn FnMut() + Send)) {
+    match UNLOCKED.get() {
+        Some(release) => release(f),
+        None => f(),
+    }
+}
+
 /// Runs an operation: shapes, kernel, record.
 pub fn call(op: &'static OpDef, x: Inputs, p: Params) -> Result<Outs> {
     match op.kind {
@@ -43,6 +51,9 @@ pub fn call(op: &'static OpDef, x: Inputs, p: Params) -> Result<Outs> {
                     if op.diff_outputs >> i & 1 != 0 && y.dtype().is_differentiable() {
                         y.attach(node.clone(), i as u32);
                     }
+                }
+                if autograd::packing() {
+                    pack_outputs(op, &outs, &node)?;
                 }
             }
             Ok(outs)
@@ -132,7 +143,7 @@ fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bo
             saved.push(match t {
                 None => Saved::Absent,
                 Some(_) if unused => Saved::Absent,
-                Some(t) if inplace && i == 0 => Saved::input(&before_write(t, next[0].as_ref())?),
+                Some(t) if inplace && i == 0 => Saved::input(&before_write(t, next[0].as_ref())?)?,
                 Some(t) => saved_input(t)?,
             });
         }
@@ -143,8 +154,8 @@ fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bo
             saved.push(Saved::Absent);
         }
     }
-    if !inplace {
-        push_outputs(op, outs, &mut saved);
+    if !inplace && !autograd::packing() {
+        push_outputs(op, outs, &mut saved)?;
     }
     let mut metas = SmallVec::new();
     for y in outs {
@@ -162,15 +173,27 @@ fn before_write(t: &Tensor, edge: Option<&autograd::Edge>) -> Result<Tensor> {
     Ok(old)
 }
 
-fn push_outputs(op: &OpDef, outs: &[Tensor], saved: &mut SmallVec<[Saved; 2]>) {
+fn push_outputs(op: &OpDef, outs: &[Tensor], saved: &mut SmallVec<[Saved; 2]>) -> Result<()> {
     if op.saves.outputs == 0 {
-        return;
+        return Ok(());
     }
     for (i, t) in outs.iter().enumerate() {
         if op.saves.outputs >> i & 1 != 0 {
-            saved.push(Saved::output(t, i as u32));
+            saved.push(Saved::output(t, i as u32)?);
         }
     }
+    Ok(())
+}
+
+/// Saved-tensor hooks see outputs that have their place in the graph, and may do anything: no lock is held meanwhile.
+#[cold]
+fn pack_outputs(op: &OpDef, outs: &[Tensor], node: &Node) -> Result<()> {
+    let mut packed = SmallVec::new();
+    push_outputs(op, outs, &mut packed)?;
+    if let Action::Op { saved, .. } = &node.action {
+        saved.lock().extend(packed);
+    }
+    Ok(())
 }
 
 #[inline]
@@ -182,7 +205,7 @@ fn saved_input(t: &Tensor) -> Result<Saved> {
              it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`.",
         ));
     }
-    Ok(Saved::input(t))
+    Saved::input(t)
 }
 
 /// Makes a view: no kernel, a structured description kept with the result.
@@ -242,6 +265,7 @@ pub fn check_inplace(t: &Tensor) -> Result<()> {
              tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.",
         ));
     }
+    autograd::before_write(t)?;
     if !autograd::grad_enabled() {
         return Ok(());
     }
@@ -323,10 +347,8 @@ pub fn call_inplace(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> 
             }
             target.bump_version();
             if let Some(node) = node {
-                if let Action::Op { saved, .. } = &node.action {
-                    push_outputs(op, std::slice::from_ref(target), &mut saved.lock());
-                }
-                autograd::rebase(target, node, 0);
+                autograd::rebase(target, node.clone(), 0);
+                pack_outputs(op, std::slice::from_ref(target), &node)?;
             }
         }
         Kind::Composite(f) => {

@@ -49,8 +49,34 @@ impl Drop for Impl {
         let meta = *self.meta.get_mut();
         if !meta.is_null() {
             // SAFETY: made by `Box::into_raw` in `install_meta`, and nobody else has the tensor.
-            drop(unsafe { Box::from_raw(meta) });
+            let meta = unsafe { Box::from_raw(meta) };
+            if meta.is_awaited() {
+                self.survive(meta);
+            }
         }
+    }
+}
+
+impl Impl {
+    /// A graph still has gradients to add to this leaf, which nobody else holds any more: it goes on as the graph's own.
+    #[cold]
+    fn survive(&mut self, meta: Box<AutogradMeta>) {
+        let this: *const Impl = self;
+        let b = self.body.get_mut();
+        let body = Body {
+            storage: b.storage.clone(),
+            sizes: b.sizes.clone(),
+            strides: b.strides.clone(),
+            version: b.version.clone(),
+            ..*b
+        };
+        let heir = Tensor(Arc::new(Impl {
+            body: UnsafeCell::new(body),
+            flags: AtomicU8::new(*self.flags.get_mut()),
+            meta: AtomicPtr::new(Box::into_raw(meta)),
+            pyobj: AtomicPtr::new(std::ptr::null_mut()),
+        }));
+        crate::autograd::bequeath(|weak| std::ptr::eq(weak.0.as_ptr(), this), heir);
     }
 }
 
@@ -71,6 +97,8 @@ pub(crate) mod flag {
     pub const VIEW: u8 = 8;
     /// A view made without recording: its base's gradient state does not count.
     pub const FROZEN: u8 = 16;
+    /// Left the graph by `detach_`.
+    pub const DETACHED: u8 = 32;
 }
 
 impl Tensor {
@@ -316,6 +344,12 @@ impl Tensor {
                 v.fetch_add(1, Relaxed);
             }
         }
+    }
+
+    /// Sets the count of in-place writes: what was written meanwhile is not to be noticed.
+    pub fn set_version(&self, version: u32) {
+        let b = self.body();
+        b.version.as_deref().unwrap_or(&b.storage.version).store(version, Relaxed);
     }
 
     /// The same object, not only equal values.

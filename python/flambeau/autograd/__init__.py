@@ -83,10 +83,7 @@ def grad(
             "allow_unused=False."
         )
     if is_grads_batched:
-        raise NotImplementedError(
-            "is_grads_batched=True needs vmap, which flambeau does not have yet; call grad() once for each "
-            "row of grad_outputs"
-        )
+        return _grad_rows(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
     if not only_inputs:
         import warnings
 
@@ -97,12 +94,66 @@ def grad(
             stacklevel=2,
         )
     allow = bool(allow_unused) or materialize_grads
-    if isinstance(inputs, graph.GradientEdge) or isinstance(outputs, graph.GradientEdge):
-        raise NotImplementedError("gradient edges are not accepted in place of tensors yet; pass the tensors")
     found = _C._grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow)
     if materialize_grads and None in found:
         from flambeau import zeros_like
 
-        wanted = (inputs,) if isinstance(inputs, _C.Tensor) else tuple(inputs)
+        wanted = _as_tuple(inputs)
+        if any(g is None and isinstance(x, graph.GradientEdge) for x, g in zip(wanted, found)):
+            raise RuntimeError(
+                "materialize_grads cannot be used when the given input is a GradientEdge"
+            )
         found = tuple(zeros_like(x) if g is None else g for x, g in zip(wanted, found))
     return found
+
+
+def _as_tuple(values):
+    if isinstance(values, (_C.Tensor, graph.GradientEdge)):
+        return (values,)
+    return tuple(values)
+
+
+def _grad_rows(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads):
+    """``grad`` for each row of ``grad_outputs``; the results stacked."""
+    from flambeau import stack
+
+    outputs, seeds = _as_tuple(outputs), _as_tuple(grad_outputs)
+    for i, (y, g) in enumerate(zip(outputs, seeds)):
+        if g is not None and g.shape[1:] != y.shape:
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
+                "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
+                f"output, but a mismatch was detected: grad_output[{i}] has a shape of {g.shape[1:]} and output[{i}] "
+                f"has a shape of {y.shape}. If you only want some tensors in `grad_output` to be considered batched, "
+                "consider using vmap."
+            )
+    count = next(g.shape[0] for g in seeds if g is not None)
+    keep = create_graph if retain_graph is None else retain_graph
+    rows = [
+        grad(
+            outputs,
+            inputs,
+            tuple(None if g is None else g[k] for g in seeds),
+            retain_graph=keep or k + 1 < count,
+            create_graph=create_graph,
+            allow_unused=allow_unused,
+            materialize_grads=materialize_grads,
+        )
+        for k in range(count)
+    ]
+    return tuple(None if column[0] is None else stack(column) for column in zip(*rows))
+
+
+class _unsafe_preserve_version_counter:
+    """Context manager: writes to a tensor (or a tuple of them) inside are not counted."""
+
+    def __init__(self, tensors):
+        self.tensors = (tensors,) if isinstance(tensors, _C.Tensor) else tensors
+        self.versions = tuple(t._version for t in self.tensors)
+
+    def __enter__(self):
+        return None
+
+    def __exit__(self, *args):
+        for tensor, version in zip(self.tensors, self.versions):
+            _C._set_version(tensor, version)

@@ -2,13 +2,13 @@
 
 from . import hooks
 
-__all__ = ["data", "hooks"]
+__all__ = ["checkpoint", "data", "hooks"]
 
 
 def __getattr__(name):
-    # The data package is imported on first use: scripts that only compute do not pay for it.
-    if name == "data":
+    # Imported on first use: scripts that only compute do not pay for them.
+    if name in ("checkpoint", "data"):
         import importlib
 
-        return importlib.import_module(".data", __name__)
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

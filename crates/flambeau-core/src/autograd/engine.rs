@@ -1,5 +1,6 @@
 //! The backward pass: nodes run latest first, each once all its gradients have arrived.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -7,8 +8,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::node::{Node, OutMeta};
-use super::{GradGuard, anomaly_mode, grad_enabled};
+use super::node::{Edge, Node, OutMeta};
+use super::passes::Running;
+use super::{GradGuard, anomaly, anomaly_mode, grad_enabled};
 use crate::error::{Error, Result};
 use crate::intrinsics::intrinsics;
 use crate::layout;
@@ -36,48 +38,75 @@ impl Ord for Ready {
 
 /// What the pass knows of a node.
 #[derive(Default)]
-struct Task {
+pub(super) struct Task {
     /// Gradients still to come.
     waiting: u32,
     /// Lies on a way to a wanted input (always true when none are named).
-    needed: bool,
+    pub needed: bool,
+    /// The roots lead here.
+    pub reached: bool,
+    /// Its gradient is to be handed back.
+    pub captured: bool,
     incoming: SmallVec<[Option<Tensor>; 1]>,
     /// `(output number, place in the result)` to hand back.
     captures: SmallVec<[(u32, usize); 1]>,
 }
 
-type Tasks = FxHashMap<*const Node, Task>;
+pub(super) type Tasks = FxHashMap<*const Node, Task>;
+
+/// A place that a backward pass starts from or asks for.
+pub enum Target {
+    Tensor(Tensor),
+    Edge(Edge),
+}
+
+impl Target {
+    fn edge(&self) -> Option<Edge> {
+        match self {
+            Target::Tensor(t) => t.gradient_edge(),
+            Target::Edge(e) => Some(e.clone()),
+        }
+    }
+}
 
 /// Runs a backward pass.
 ///
 /// With `inputs` their gradients are returned, or, with `accumulate`, added into their `.grad` only.
 /// Without `inputs` gradients are accumulated into every leaf.
 pub(crate) fn run(
-    roots: &[Tensor],
+    roots: &[Target],
     seeds: &[Option<Tensor>],
     retain: bool,
     create: bool,
-    inputs: Option<&[Tensor]>,
+    inputs: Option<&[Target]>,
     accumulate: bool,
 ) -> Result<Vec<Option<Tensor>>> {
     let mut edges = SmallVec::<[_; 2]>::new();
     for (i, root) in roots.iter().enumerate() {
-        let Some(edge) = root.gradient_edge() else {
+        let Some(edge) = root.edge() else {
             return Err(Error::runtime(format!(
                 "element {i} of tensors does not require grad and does not have a grad_fn"
             )));
         };
+        let meta = &edge.node.outs[edge.nr as usize];
         let seed = match seeds.get(i).and_then(Option::as_ref) {
-            Some(g) => check_seed(i, root, g)?,
+            Some(g) => check_seed(i, meta, g)?,
             None => {
-                crate::check!(root.numel() == 1, Runtime, "grad can be implicitly created only for scalar outputs");
                 crate::check!(
-                    !root.dtype().is_complex(),
+                    layout::numel(&meta.sizes) == 1,
+                    Runtime,
+                    "grad can be implicitly created only for scalar outputs"
+                );
+                crate::check!(
+                    !meta.dtype.is_complex(),
                     Runtime,
                     "grad can be implicitly created only for real scalar outputs but got {:?}",
-                    root.dtype()
+                    meta.dtype
                 );
-                (intrinsics().ones_like)(root)?
+                match root {
+                    Target::Tensor(t) => (intrinsics().ones_like)(t)?,
+                    Target::Edge(_) => (intrinsics().ones_like)(&Tensor::empty(&meta.sizes, meta.dtype, meta.device)?)?,
+                }
             }
         };
         edges.push((edge, seed));
@@ -87,79 +116,109 @@ pub(crate) fn run(
     let mut results: Vec<Option<Tensor>> = vec![None; if accumulate { 0 } else { inputs.map_or(0, <[_]>::len) }];
     if let Some(inputs) = inputs {
         for (place, x) in inputs.iter().enumerate() {
-            let Some(edge) = x.gradient_edge() else {
+            let Some(edge) = x.edge() else {
                 return Err(Error::runtime("One of the differentiated Tensors does not require grad"));
             };
             let task = tasks.entry(Arc::as_ptr(&edge.node)).or_default();
             if accumulate {
                 task.needed = true;
-                x.retain_grad()?;
+                if let Target::Tensor(x) = x {
+                    x.retain_grad()?;
+                }
             } else {
                 task.captures.push((edge.nr, place));
+                task.captured = true;
             }
         }
     }
     count_dependencies(&mut tasks, edges.iter().map(|(e, _)| &e.node), inputs.is_some());
 
     let _mode = GradGuard::new(create);
+    let running = Running::begin(tasks, inputs.is_none());
+    let tasks = &running.0.tasks;
     let mut ready = BinaryHeap::new();
     for (edge, seed) in edges {
         let seed = fit(seed, &edge.node.outs[edge.nr as usize], "GraphRoot", 0)?;
-        deliver(&mut tasks, &mut ready, &edge.node, edge.nr, seed)?;
+        deliver(tasks, &mut ready, &edge.node, edge.nr, Some(seed))?;
     }
     while let Some(Ready(node)) = ready.pop() {
-        let Some(task) = tasks.get_mut(&Arc::as_ptr(&node)) else { continue };
-        let mut grads = std::mem::take(&mut task.incoming);
-        let (needed, captures) = (task.needed, std::mem::take(&mut task.captures));
-        if grads.iter().all(Option::is_none) {
-            grads.resize(node.outs.len(), None);
-        }
-        before(&node, &mut grads)?;
-        for (nr, place) in captures {
-            results[place] = match (results[place].take(), grads[nr as usize].clone()) {
-                (Some(a), Some(b)) => Some(intrinsics().add(&a, &b)?),
-                (a, b) => a.or(b),
-            };
-        }
-        if !needed {
-            continue;
-        }
-        let outgoing = if grads.iter().any(Option::is_some) {
-            step(&node, &mut grads, retain)?
+        running.at(&node);
+        if anomaly_mode() {
+            anomaly::watch(&node, || visit(tasks, &mut ready, &mut results, &node, retain))?;
         } else {
-            node.next.iter().map(|_| None).collect()
-        };
-        drop(grads);
-        for (i, (edge, g)) in node.next.iter().zip(outgoing).enumerate() {
-            let Some(edge) = edge else { continue };
-            let g = match g {
-                Some(g) => Some(fit(g, &edge.node.outs[edge.nr as usize], "", i).map_err(|e| name_node(e, &node))?),
-                None => None,
-            };
-            if let (Some(g), true) = (&g, anomaly_mode()) {
-                check_nan(&node, i, g)?;
-            }
-            deliver_opt(&mut tasks, &mut ready, &edge.node, edge.nr, g)?;
+            visit(tasks, &mut ready, &mut results, &node, retain)?;
         }
     }
+    running.finish()?;
     Ok(results)
 }
+/// Gives one node its gradients, and what comes of them to the next ones.
+fn visit(
+    tasks: &RefCell<Tasks>,
+    ready: &mut BinaryHeap<Ready>,
+    results: &mut [Option<Tensor>],
+    node: &Arc<Node>,
+    retain: bool,
+) -> Result<()> {
+    let (mut grads, needed, captures) = match tasks.borrow_mut().get_mut(&Arc::as_ptr(node)) {
+        Some(task) => (std::mem::take(&mut task.incoming), task.needed, std::mem::take(&mut task.captures)),
+        None => return Ok(()),
+    };
+    if grads.iter().all(Option::is_none) {
+        grads.resize(node.outs.len(), None);
+    }
+    before(node, &mut grads)?;
+    if !captures.is_empty()
+        && let Some(leaf) = node.variable()
+        && let Some(g) = &mut grads[0]
+    {
+        // Where the gradient is handed out instead of added, the leaf's own hooks are due here.
+        super::accumulate::run_hooks(&leaf, g)?;
+    }
+    for (nr, place) in captures {
+        results[place] = match (results[place].take(), grads[nr as usize].clone()) {
+            (Some(a), Some(b)) => Some(intrinsics().add(&a, &b)?),
+            (a, b) => a.or(b),
+        };
+    }
+    if !needed {
+        return Ok(());
+    }
+    let outgoing = if grads.iter().any(Option::is_some) {
+        step(node, &mut grads, retain)?
+    } else {
+        node.next.iter().map(|_| None).collect()
+    };
+    drop(grads);
+    for (i, (edge, g)) in node.next.iter().zip(outgoing).enumerate() {
+        let Some(edge) = edge else { continue };
+        let g = match g {
+            Some(g) => Some(fit(g, &edge.node.outs[edge.nr as usize], "", i).map_err(|e| name_node(e, node))?),
+            None => None,
+        };
+        if let (Some(g), true) = (&g, anomaly_mode()) {
+            check_nan(node, i, g)?;
+        }
+        deliver(tasks, ready, &edge.node, edge.nr, g)?;
+    }
+    Ok(())
+}
 
-fn check_seed(i: usize, root: &Tensor, g: &Tensor) -> Result<Tensor> {
+fn check_seed(i: usize, root: &OutMeta, g: &Tensor) -> Result<Tensor> {
     crate::check!(
-        g.sizes() == root.sizes(),
+        g.sizes() == root.sizes.as_slice(),
         Runtime,
         "Mismatch in shape: grad_output[{i}] has a shape of torch.Size({}) and output[{i}] has a shape of torch.Size({}).",
         layout::fmt(g.sizes()),
-        layout::fmt(root.sizes())
+        layout::fmt(&root.sizes)
     );
     crate::check!(
-        g.dtype().is_complex() == root.dtype().is_complex(),
+        g.dtype().is_complex() == root.dtype.is_complex(),
         Runtime,
         "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: \
          grad_output[{i}] has a dtype of {:?} and output[{i}] has a dtype of {:?}.",
         g.dtype(),
-        root.dtype()
+        root.dtype
     );
     Ok(g.clone())
 }
@@ -193,57 +252,49 @@ fn count_dependencies<'a>(tasks: &mut Tasks, roots: impl Iterator<Item = &'a Arc
         let needed = !selective
             || node.next.iter().flatten().any(|e| {
                 let below = &tasks[&Arc::as_ptr(&e.node)];
-                below.needed || !below.captures.is_empty()
+                below.needed || below.captured
             });
         let task = tasks.get_mut(&Arc::as_ptr(node)).expect("entered above");
         task.needed |= needed;
+        task.reached = true;
     }
 }
 
-fn deliver_opt(
-    tasks: &mut Tasks,
+/// Adds a gradient to what has come for a node, which is ready when all have come.
+fn deliver(
+    tasks: &RefCell<Tasks>,
     ready: &mut BinaryHeap<Ready>,
     node: &Arc<Node>,
     nr: u32,
     g: Option<Tensor>,
 ) -> Result<()> {
-    match g {
-        Some(g) => deliver(tasks, ready, node, nr, g),
-        None => {
-            let Some(task) = tasks.get_mut(&Arc::as_ptr(node)) else { return Ok(()) };
-            task.waiting -= 1;
-            if task.waiting == 0 && (task.needed || !task.captures.is_empty()) {
-                ready.push(Ready(node.clone()));
-            }
-            Ok(())
-        }
-    }
-}
-
-fn deliver(tasks: &mut Tasks, ready: &mut BinaryHeap<Ready>, node: &Arc<Node>, nr: u32, g: Tensor) -> Result<()> {
-    let Some(task) = tasks.get_mut(&Arc::as_ptr(node)) else { return Ok(()) };
+    let mut guard = tasks.borrow_mut();
+    let Some(task) = guard.get_mut(&Arc::as_ptr(node)) else { return Ok(()) };
     let wanted = task.needed || !task.captures.is_empty();
-    if wanted {
-        if task.incoming.is_empty() {
-            task.incoming.resize(node.outs.len(), None);
-        }
-        let slot = &mut task.incoming[nr as usize];
-        *slot = Some(match slot.take() {
-            None => g,
-            Some(old) => {
-                let alone = old.handles() == 1 && Arc::strong_count(old.storage()) == 1;
-                if alone && !grad_enabled() && old.dtype() == g.dtype() && !overlapping(&old) {
-                    intrinsics().add_(&old, &g)?;
-                    old
-                } else {
-                    intrinsics().add(&old, &g)?
-                }
-            }
-        });
-    }
     task.waiting -= 1;
     if task.waiting == 0 && wanted {
         ready.push(Ready(node.clone()));
+    }
+    let Some(g) = g.filter(|_| wanted) else { return Ok(()) };
+    if task.incoming.is_empty() {
+        task.incoming.resize(node.outs.len(), None);
+    }
+    let slot = &mut task.incoming[nr as usize];
+    let Some(old) = slot.take() else {
+        *slot = Some(g);
+        return Ok(());
+    };
+    // Adding may run saved-tensor hooks, which may ask about this pass.
+    drop(guard);
+    let alone = old.handles() == 1 && Arc::strong_count(old.storage()) == 1;
+    let sum = if alone && !grad_enabled() && old.dtype() == g.dtype() && !overlapping(&old) {
+        intrinsics().add_(&old, &g)?;
+        old
+    } else {
+        intrinsics().add(&old, &g)?
+    };
+    if let Some(task) = tasks.borrow_mut().get_mut(&Arc::as_ptr(node)) {
+        task.incoming[nr as usize] = Some(sum);
     }
     Ok(())
 }
@@ -359,7 +410,7 @@ fn name_node(e: Error, node: &Arc<Node>) -> Error {
 
 #[cold]
 fn check_nan(node: &Arc<Node>, i: usize, g: &Tensor) -> Result<()> {
-    if (intrinsics().has_nan)(g)? {
+    if super::anomaly_check_nan() && (intrinsics().has_nan)(g)? {
         return Err(Error::runtime(format!("Function '{}' returned nan values in its {i}th output.", node.name())));
     }
     Ok(())

@@ -1,9 +1,12 @@
 //! The dynamic graph: what is recorded, and the pass that walks it.
 
 mod accumulate;
+mod anomaly;
 mod engine;
 mod mode;
 mod node;
+mod packing;
+mod passes;
 mod saved;
 mod views;
 mod vjp;
@@ -12,13 +15,20 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard};
 
+pub use anomaly::{AnomalyFront, anomaly_check_nan, anomaly_mode, set_anomaly_front, set_anomaly_mode};
+pub use engine::Target;
 pub use mode::{
-    GradGuard, InferenceGuard, anomaly_mode, enable_grad, grad_enabled, inference_mode, no_grad, set_anomaly_mode,
-    set_grad_enabled, set_inference_mode,
+    GradGuard, InferenceGuard, enable_grad, grad_enabled, inference_mode, no_grad, set_grad_enabled, set_inference_mode,
 };
-pub(crate) use node::{Action, Edges, next_hook_id};
-pub use node::{CustomBackward, Edge, Node, NodeHook, OutMeta, TensorHook};
-pub use saved::Saved;
+pub(crate) use node::{Action, Edges, LeafRef, next_hook_id};
+pub use node::{CustomBackward, Edge, Node, NodeHook, Notes, OutMeta, TensorHook};
+pub use packing::{
+    BeforeWrite, Packed, SavedHooks, disable_saved_hooks, pop_saved_hooks, push_saved_hooks, saved_hooks,
+    saved_hooks_disabled, set_before_write,
+};
+pub(crate) use packing::{active as packing, before_write};
+pub use passes::{current_node, current_pass, passes_are_whole, queue_callback, will_execute};
+pub use saved::{PackedSlot, Saved};
 pub(crate) use views::ViewMeta;
 pub use views::{Creation, rebase};
 pub use vjp::Vjp;
@@ -48,11 +58,18 @@ pub(crate) struct MetaInner {
 pub(crate) struct LeafHooks {
     pub before: Vec<(u64, Arc<dyn TensorHook>)>,
     pub after: Vec<(u64, Arc<dyn TensorHook>)>,
+    /// Of a leaf that only a graph keeps: the node that keeps it.
+    pub keeper: Weak<Node>,
 }
 
 impl AutogradMeta {
     pub fn lock(&self) -> MutexGuard<'_, MetaInner> {
         self.0.lock()
+    }
+
+    /// Whether a graph still leads to this leaf.
+    pub fn is_awaited(&self) -> bool {
+        self.0.lock().accumulator.as_ref().is_some_and(|n| Arc::strong_count(n) > 1)
     }
 
     pub fn recorded(node: Arc<Node>, nr: u32, view: Option<Box<ViewMeta>>) -> AutogradMeta {
@@ -61,6 +78,23 @@ impl AutogradMeta {
 
     pub fn viewing(view: ViewMeta) -> AutogradMeta {
         AutogradMeta(Mutex::new(MetaInner { view: Some(Box::new(view)), ..MetaInner::default() }))
+    }
+}
+
+/// Gives a leaf whose last handle went to the node that accumulates into it, if `same` says that it is the one.
+pub(crate) fn bequeath(same: impl Fn(&crate::tensor::WeakTensor) -> bool, heir: Tensor) {
+    let node = {
+        let mut inner = heir.meta().lock();
+        let Some(node) = inner.accumulator.take() else { return };
+        inner.hooks.get_or_insert_default().keeper = Arc::downgrade(&node);
+        node
+    };
+    if let Action::Accumulate(slot) = &node.action {
+        let mut slot = slot.lock();
+        // Copies made for saved-tensor hooks share the node without being its leaf.
+        if matches!(&*slot, LeafRef::Weak(weak) if same(weak)) {
+            *slot = LeafRef::Own(heir);
+        }
     }
 }
 
@@ -135,6 +169,7 @@ impl Tensor {
         }
         let node = match inner.accumulator.clone() {
             Some(node) => node,
+            None if let Some(node) = inner.hooks.as_ref().and_then(|h| h.keeper.upgrade()) => node,
             None => {
                 let node = Node::accumulator(self);
                 inner.accumulator = Some(node.clone());
@@ -142,6 +177,16 @@ impl Tensor {
             }
         };
         Some(Edge { node, nr: 0 })
+    }
+
+    /// Makes this tensor stand for a leaf: its gradient goes to the leaf's accumulator.
+    pub(crate) fn stand_for_leaf(&self, edge: &Edge) {
+        {
+            let mut inner = self.meta().lock();
+            inner.requires_grad = true;
+            inner.accumulator = Some(edge.node.clone());
+        }
+        self.set_flag(flag::GRAD, true);
     }
 
     /// Sets the leaf's flag, with PyTorch's checks.
@@ -209,7 +254,9 @@ impl Tensor {
                 inner.output_nr = 0;
                 inner.grad_fn.take()
             };
-            drop(old);
+            if old.is_some() {
+                self.set_flag(flag::DETACHED, true);
+            }
         }
         self.set_flag(flag::GRAD, false);
         Ok(())
@@ -329,7 +376,22 @@ pub fn backward(
     create_graph: bool,
     inputs: Option<&[Tensor]>,
 ) -> Result<()> {
-    engine::run(tensors, grads, retain_graph, create_graph, inputs, true).map(|_| ())
+    backward_from(&targets(tensors), grads, retain_graph, create_graph, inputs.map(targets).as_deref())
+}
+
+/// [`backward`] from places in the graph.
+pub fn backward_from(
+    roots: &[Target],
+    grads: &[Option<Tensor>],
+    retain_graph: bool,
+    create_graph: bool,
+    inputs: Option<&[Target]>,
+) -> Result<()> {
+    engine::run(roots, grads, retain_graph, create_graph, inputs, true).map(|_| ())
+}
+
+fn targets(tensors: &[Tensor]) -> Vec<Target> {
+    tensors.iter().cloned().map(Target::Tensor).collect()
 }
 
 /// `torch.autograd.grad`: gradients of `outputs` for `inputs`; `None` where an input was not used.
@@ -337,6 +399,18 @@ pub fn grad(
     outputs: &[Tensor],
     grads: &[Option<Tensor>],
     inputs: &[Tensor],
+    retain_graph: bool,
+    create_graph: bool,
+    allow_unused: bool,
+) -> Result<Vec<Option<Tensor>>> {
+    grad_between(&targets(outputs), grads, &targets(inputs), retain_graph, create_graph, allow_unused)
+}
+
+/// [`grad`] between places in the graph.
+pub fn grad_between(
+    outputs: &[Target],
+    grads: &[Option<Tensor>],
+    inputs: &[Target],
     retain_graph: bool,
     create_graph: bool,
     allow_unused: bool,

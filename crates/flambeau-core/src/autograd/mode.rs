@@ -1,13 +1,11 @@
-//! Per-thread switches: gradient mode, inference mode, anomaly detection.
+//! Per-thread switches: gradient mode, inference mode.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 thread_local! {
     static GRAD: Cell<bool> = const { Cell::new(true) };
     static INFERENCE: Cell<bool> = const { Cell::new(false) };
 }
-static ANOMALY: AtomicBool = AtomicBool::new(false);
 
 /// Whether operations are recorded now.
 #[inline]
@@ -26,15 +24,6 @@ pub fn inference_mode() -> bool {
 
 pub fn set_inference_mode(on: bool) {
     INFERENCE.set(on);
-}
-
-/// Whether backward passes check every gradient for NaN.
-pub fn anomaly_mode() -> bool {
-    ANOMALY.load(Relaxed)
-}
-
-pub fn set_anomaly_mode(on: bool) {
-    ANOMALY.store(on, Relaxed);
 }
 
 /// Sets gradient mode until dropped.

@@ -58,7 +58,7 @@ pub(crate) enum Action {
         saved: Mutex<SmallVec<[Saved; 2]>>,
     },
     /// Adds into a leaf's `.grad`.
-    Accumulate(WeakTensor),
+    Accumulate(Mutex<LeafRef>),
     View {
         op: ViewOp,
         /// The input's own layout, for a view whose meaning depends on it.
@@ -74,6 +74,23 @@ pub(crate) enum Action {
     /// Passes gradients through under another name (`clone`, `to`, type changes).
     Identity(&'static str),
     Custom(Box<dyn CustomBackward>),
+}
+
+/// How an accumulating node knows its leaf.
+pub(crate) enum LeafRef {
+    /// The leaf keeps the node.
+    Weak(WeakTensor),
+    /// Only the graph is left to keep the leaf.
+    Own(Tensor),
+}
+
+impl LeafRef {
+    pub fn get(&self) -> Option<Tensor> {
+        match self {
+            LeafRef::Weak(t) => t.upgrade(),
+            LeafRef::Own(t) => Some(t.clone()),
+        }
+    }
 }
 
 /// A callable that sees (and may replace) the gradient of one tensor.
@@ -95,7 +112,11 @@ pub(crate) struct NodeHooks {
     pub pre: Vec<(u64, Arc<dyn NodeHook>)>,
     pub post: Vec<(u64, Arc<dyn NodeHook>)>,
     pub retain: Vec<(u32, WeakTensor)>,
+    pub notes: Option<Notes>,
 }
+
+/// Something that a front end keeps with a node.
+pub type Notes = Arc<dyn Any + Send + Sync>;
 
 /// One step of the backward graph.
 pub struct Node {
@@ -133,19 +154,23 @@ pub(crate) fn next_seq() -> u64 {
 
 impl Node {
     pub(crate) fn new(action: Action, next: Edges, outs: SmallVec<[OutMeta; 1]>) -> Arc<Node> {
-        Arc::new(Node {
+        let node = Arc::new(Node {
             action,
             next,
             outs,
             seq: next_seq(),
             hooks: Mutex::new(None),
             front: AtomicPtr::new(std::ptr::null_mut()),
-        })
+        });
+        if super::anomaly_mode() {
+            super::anomaly::trace(&node);
+        }
+        node
     }
 
     pub(crate) fn accumulator(leaf: &Tensor) -> Arc<Node> {
         Arc::new(Node {
-            action: Action::Accumulate(leaf.downgrade()),
+            action: Action::Accumulate(Mutex::new(LeafRef::Weak(leaf.downgrade()))),
             next: Edges::new(),
             outs: smallvec::smallvec![OutMeta::of(leaf)],
             seq: u64::MAX,
@@ -194,9 +219,23 @@ impl Node {
     /// The leaf of an accumulating node.
     pub fn variable(&self) -> Option<Tensor> {
         match &self.action {
-            Action::Accumulate(t) => t.upgrade(),
+            Action::Accumulate(t) => t.lock().get(),
             _ => None,
         }
+    }
+
+    pub(crate) fn is_accumulator(&self) -> bool {
+        matches!(self.action, Action::Accumulate(_))
+    }
+
+    /// What [`set_notes`](Self::set_notes) left.
+    pub fn notes(&self) -> Option<Notes> {
+        self.hooks.lock().as_ref()?.notes.clone()
+    }
+
+    pub fn set_notes(&self, notes: Notes) {
+        let old = self.hooks.lock().get_or_insert_default().notes.replace(notes);
+        drop(old);
     }
 
     pub fn custom_backward(&self) -> Option<&dyn CustomBackward> {
@@ -211,7 +250,7 @@ impl Node {
         match &self.action {
             Action::Op { saved, .. } => {
                 let saved = saved.lock();
-                saved.iter().filter(|s| s.is_some()).map(|s| s.unpack(self)).collect()
+                saved.iter().filter(|s| s.is_some()).map(|s| s.unpack(Some(self))).collect()
             }
             _ => Ok(Vec::new()),
         }
@@ -268,8 +307,11 @@ impl Node {
         match &self.action {
             Action::Op { op, params, .. } => super::vjp::apply(self, op, params, grads),
             Action::Accumulate(leaf) => {
-                if let (Some(leaf), Some(Some(g))) = (leaf.upgrade(), grads.first()) {
-                    super::accumulate::accumulate(&leaf, g)?;
+                if let Some(Some(g)) = grads.first() {
+                    let leaf = leaf.lock().get();
+                    if let Some(leaf) = leaf {
+                        super::accumulate::accumulate(&leaf, g)?;
+                    }
                 }
                 Ok(Grads::new())
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::engine::Target;
 use super::node::{Action, Node, OutMeta};
 use crate::error::{Error, Result};
 use crate::op::{Diff, Grads, OpDef, Params};
@@ -61,7 +62,7 @@ impl Vjp<'_> {
         }
         let place = base + (mask & ((1u16 << i) - 1)).count_ones() as usize;
         match &self.node.action {
-            Action::Op { saved, .. } => saved.lock()[place].unpack(self.node),
+            Action::Op { saved, .. } => saved.lock()[place].unpack(Some(self.node)),
             _ => Err(Error::runtime("internal error: only recorded operations save tensors; please report")),
         }
     }
@@ -124,12 +125,12 @@ fn by_decomposition(cx: &Vjp) -> Result<Grads> {
         if let Some(g) = g
             && o.requires_grad()
         {
-            roots.push(o.clone());
+            roots.push(Target::Tensor(o.clone()));
             seeds.push(Some(g.clone()));
         }
     }
     let wanted: Vec<usize> = (0..n).filter(|&i| cx.need(i) && local[i].is_some()).collect();
-    let targets: Vec<Tensor> = wanted.iter().map(|&i| local[i].clone().expect("filtered")).collect();
+    let targets: Vec<Target> = wanted.iter().filter_map(|&i| local[i].clone().map(Target::Tensor)).collect();
     let mut out: Grads = (0..n).map(|_| None).collect();
     if roots.is_empty() || targets.is_empty() {
         return Ok(out);

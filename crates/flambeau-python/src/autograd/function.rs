@@ -254,10 +254,11 @@ impl PyFunction {
         for s in &state.saved {
             items.push(match (s, &node) {
                 (Saved::Absent, _) => None,
-                (s, Some(node)) => Some(s.unpack(node).py()?),
+                (s, Some(node)) => Some(s.unpack(Some(node)).py()?),
                 // Only the context is left of the graph.
                 (Saved::Input { tensor, .. }, None) => Some(tensor.clone()),
                 (Saved::Output { alias, .. }, None) => Some(alias.detach()),
+                (s @ Saved::Packed(_), None) => Some(s.unpack(None).py()?),
                 (Saved::Released, None) => None,
             });
         }
@@ -519,9 +520,9 @@ fn save(
             Some(nr)
                 if made[nr].as_ref().is_some_and(|m| m.is(t)) && t.grad_fn().is_some_and(|n| Arc::ptr_eq(&n, node)) =>
             {
-                Saved::output(t, nr as u32)
+                Saved::output(t, nr as u32).py()?
             }
-            _ => Saved::input(t),
+            _ => Saved::input(t).py()?,
         });
     }
     function.get().state.lock().saved = saved;

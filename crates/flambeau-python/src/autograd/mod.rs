@@ -1,13 +1,16 @@
 //! The autograd engine as Python sees it: attributes and methods of tensors, `grad_fn` objects, hooks, modes, and
 //! `autograd.Function`.
 
+mod anomaly;
 mod function;
 mod hooks;
 mod modes;
 mod node;
+mod packing;
+mod passes;
 
 use flambeau_core::Tensor;
-use flambeau_core::autograd as engine;
+use flambeau_core::autograd::{self as engine, Target};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::ffi::{PyGetSetDef, PyMethodDef};
 use pyo3::prelude::*;
@@ -54,16 +57,27 @@ impl<'py> Given<'_, 'py> {
     }
 }
 
-/// A tensor or a sequence of tensors.
-fn tensor_list(obj: &Bound<'_, PyAny>) -> PyResult<Vec<Tensor>> {
+/// A tensor or an edge of the graph (`(node, output_nr)`), if it is one.
+fn target(obj: &Bound<'_, PyAny>) -> PyResult<Option<Target>> {
     if let Some(t) = unwrap(obj) {
-        return Ok(vec![t.clone()]);
+        return Ok(Some(Target::Tensor(t.clone())));
+    }
+    match obj.cast::<PyTuple>() {
+        Ok(pair) if pair.len() == 2 => Ok(node::edge(&pair.get_item(0)?, &pair.get_item(1)?)?.map(Target::Edge)),
+        _ => Ok(None),
+    }
+}
+
+/// A tensor or an edge, or a sequence of them.
+fn target_list(obj: &Bound<'_, PyAny>) -> PyResult<Vec<Target>> {
+    if let Some(one) = target(obj)? {
+        return Ok(vec![one]);
     }
     let mut out = Vec::new();
     for item in obj.try_iter()? {
         let item = item?;
-        match unwrap(&item) {
-            Some(t) => out.push(t.clone()),
+        match target(&item)? {
+            Some(one) => out.push(one),
             None => {
                 return Err(PyTypeError::new_err(format!("expected a Tensor, but got {}", type_name(&item))));
             }
@@ -138,12 +152,12 @@ fn backward<'py>(
     let retain = flag(given.get(1, "retain_graph")?.as_ref(), create)?;
     let inputs = given.get(3, "inputs")?.map(|i| wanted(&i, "backward")).transpose()?;
     warn_cycle(py, create)?;
-    engine::backward(&[t], &grads, retain, create, inputs.as_deref()).py()?;
+    engine::backward_from(&[Target::Tensor(t)], &grads, retain, create, inputs.as_deref()).py()?;
     Ok(py.None().into_bound(py))
 }
 
-fn wanted(obj: &Bound<'_, PyAny>, function: &str) -> PyResult<Vec<Tensor>> {
-    let list = tensor_list(obj)?;
+fn wanted(obj: &Bound<'_, PyAny>, function: &str) -> PyResult<Vec<Target>> {
+    let list = target_list(obj)?;
     if list.is_empty() {
         return Err(PyRuntimeError::new_err(format!("`inputs` argument to `{function}()` cannot be empty.")));
     }
@@ -163,12 +177,12 @@ fn _backward(
     grad_variables: Option<&Bound<'_, PyAny>>,
     inputs: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
-    let roots = tensor_list(tensors)?;
+    let roots = target_list(tensors)?;
     let grads = seeds(grad_tensors.or(grad_variables), roots.len())?;
     same_number(roots.len(), grads.len())?;
     let inputs = inputs.map(|i| wanted(i, "backward")).transpose()?;
     warn_cycle(tensors.py(), create_graph)?;
-    engine::backward(&roots, &grads, retain_graph.unwrap_or(create_graph), create_graph, inputs.as_deref()).py()
+    engine::backward_from(&roots, &grads, retain_graph.unwrap_or(create_graph), create_graph, inputs.as_deref()).py()
 }
 
 /// grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None) -> tuple
@@ -185,12 +199,12 @@ fn _grad<'py>(
     allow_unused: bool,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let py = outputs.py();
-    let roots = tensor_list(outputs)?;
+    let roots = target_list(outputs)?;
     let grads = seeds(grad_outputs, roots.len())?;
     same_number(roots.len(), grads.len())?;
     let inputs = wanted(inputs, "grad")?;
     let retain = retain_graph.unwrap_or(create_graph);
-    let got = engine::grad(&roots, &grads, &inputs, retain, create_graph, allow_unused).py()?;
+    let got = engine::grad_between(&roots, &grads, &inputs, retain, create_graph, allow_unused).py()?;
     let items = got.into_iter().map(|g| optional_tensor_out(py, g)).collect::<PyResult<Vec<_>>>()?;
     PyTuple::new(py, items)
 }
@@ -484,8 +498,14 @@ fn is_anomaly_enabled() -> bool {
 }
 
 #[pyfunction]
-fn _set_anomaly_enabled(on: bool) {
-    engine::set_anomaly_mode(on);
+fn is_anomaly_check_nan_enabled() -> bool {
+    engine::anomaly_check_nan()
+}
+
+#[pyfunction]
+#[pyo3(signature = (on, check_nan = true))]
+fn _set_anomaly_enabled(on: bool, check_nan: bool) {
+    engine::set_anomaly_mode(on, check_nan);
 }
 
 #[pyfunction]
@@ -497,6 +517,9 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     node::register(m)?;
     function::register(m)?;
     modes::register(m)?;
+    packing::register(m)?;
+    passes::register(m)?;
+    anomaly::install();
     m.add_function(wrap_pyfunction!(_backward, m)?)?;
     m.add_function(wrap_pyfunction!(_grad, m)?)?;
     m.add_function(wrap_pyfunction!(is_grad_enabled, m)?)?;
@@ -504,6 +527,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(is_inference, m)?)?;
     m.add_function(wrap_pyfunction!(_bump_version, m)?)?;
     m.add_function(wrap_pyfunction!(is_anomaly_enabled, m)?)?;
+    m.add_function(wrap_pyfunction!(is_anomaly_check_nan_enabled, m)?)?;
     m.add_function(wrap_pyfunction!(_set_anomaly_enabled, m)?)?;
     m.add_function(wrap_pyfunction!(_set_grad_enabled, m)?)
 }

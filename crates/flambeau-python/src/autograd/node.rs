@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock, Weak};
 
-use flambeau_core::autograd::{Edge, Node};
+use flambeau_core::autograd::{Edge, Node, Notes, OutMeta};
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::function::ContextHolder;
 use super::hooks;
-use crate::object::wrap;
+use crate::object::{Owned, wrap};
 
 pub(super) enum Link {
     /// The object of an ordinary node keeps it alive.
@@ -28,6 +28,31 @@ pub struct PyNode {
     /// Of a context, which may outlive its node.
     pub(super) edges: OnceLock<Vec<Option<Edge>>>,
     metadata: PyOnceLock<Py<PyDict>>,
+}
+
+/// The dictionary that a node keeps for whoever wants to note something with it.
+pub(super) fn notes_of<'py>(py: Python<'py>, node: &Arc<Node>) -> PyResult<Bound<'py, PyDict>> {
+    if let Some(owned) = node.notes().as_ref().and_then(|n| n.downcast_ref::<Owned>()) {
+        return Ok(owned.bind(py).cast::<PyDict>()?.clone());
+    }
+    let dict = PyDict::new(py);
+    node.set_notes(notes(&dict));
+    Ok(dict)
+}
+
+pub(super) fn notes(dict: &Bound<'_, PyDict>) -> Notes {
+    Arc::new(Owned::new(dict.clone().into_any()))
+}
+
+/// The edge that `(node, output_nr)` stands for; `None` where the first is no node.
+pub(super) fn edge(node: &Bound<'_, PyAny>, nr: &Bound<'_, PyAny>) -> PyResult<Option<Edge>> {
+    let Ok(node) = node.cast::<PyNode>() else { return Ok(None) };
+    let node = node.get().get("node")?;
+    let nr: u32 = nr.extract()?;
+    if nr as usize >= node.outputs().len() {
+        return Err(PyRuntimeError::new_err(format!("{} has no output {nr}", node.name())));
+    }
+    Ok(Some(Edge { node, nr }))
 }
 
 thread_local! {
@@ -168,8 +193,11 @@ impl PyNode {
 
     /// A dictionary for the user's own notes.
     #[getter]
-    fn metadata<'py>(&self, py: Python<'py>) -> Bound<'py, PyDict> {
-        self.metadata.get_or_init(py, || PyDict::new(py).unbind()).bind(py).clone()
+    fn metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        match self.node() {
+            Some(node) => notes_of(py, &node),
+            None => Ok(self.metadata.get_or_init(py, || PyDict::new(py).unbind()).bind(py).clone()),
+        }
     }
 
     /// Of an accumulating node: the leaf whose gradient it adds to.
@@ -182,6 +210,14 @@ impl PyNode {
                 self.get("variable")?.name()
             ))),
         }
+    }
+
+    /// What gradients must look like: for each output `(sizes, dtype, device)`.
+    #[getter]
+    fn _input_metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let node = self.get("_input_metadata")?;
+        let metas = node.outputs().iter().map(|m| PyInputMetadata(m.clone()).into_pyobject(py));
+        PyTuple::new(py, metas.collect::<PyResult<Vec<_>>>()?)
     }
 
     /// Counts nodes in the order in which they were made.
@@ -207,6 +243,33 @@ impl PyNode {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         Ok(format!("<{} object at {:#x}>", slf.get_type().name()?, slf.as_ptr() as usize))
+    }
+}
+
+/// What the gradient of one output must look like.
+#[pyclass(name = "_InputMetadata", module = "flambeau._C", frozen)]
+struct PyInputMetadata(OutMeta);
+
+#[pymethods]
+impl PyInputMetadata {
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        crate::size::size(py, &self.0.sizes)
+    }
+
+    #[getter]
+    fn dtype<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        crate::dtype::object(py, self.0.dtype).clone().into_any()
+    }
+
+    #[getter]
+    fn device<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        crate::device::object(py, self.0.device).into_any()
+    }
+
+    #[getter]
+    fn is_tensor_subclass(&self) -> bool {
+        false
     }
 }
 
