@@ -22,8 +22,8 @@ pi = _math.pi
 e = _math.e
 newaxis = None
 
-from . import _tensor  # noqa: E402, F401  (attaches the methods that are written in Python)
-globals().update(_tensor.TYPED)
+from . import _storage, _tensor  # noqa: E402, F401  (attaches the methods that are written in Python)
+globals().update({_name: _cls for _name, _cls in _tensor.TYPED.items() if not _name.startswith("Complex")})
 from ._namespace import *  # noqa: E402, F403
 from .functional import *  # noqa: E402, F403
 from . import autograd, random, serialization  # noqa: E402
@@ -47,7 +47,7 @@ from .serialization import load, save  # noqa: E402, F401
 
 # Imported on first use, so that `import flambeau` stays fast.
 _LAZY = {
-    "backends", "cuda", "distributions", "fft", "func", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim",
+    "backends", "cuda", "distributions", "fft", "func", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim", "overrides",
     "return_types", "special", "storage", "testing", "types", "utils", "version", "xpu",
 }
 
@@ -55,6 +55,12 @@ _LAZY = {
 def __getattr__(name):
     if name == "return_types":
         return _C.return_types
+    if name.endswith("Storage"):
+        found = getattr(_importlib.import_module(".storage", __name__), name, None)
+        if found is not None:
+            return found
+    if name == "to_dlpack":
+        return _importlib.import_module(".utils.dlpack", __name__).to_dlpack
     if name in _LAZY:
         try:
             return _importlib.import_module(f".{name}", __name__)

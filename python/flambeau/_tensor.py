@@ -1,6 +1,7 @@
 """Methods of ``Tensor`` that are written in Python; put onto the native type when the package is imported."""
 
 import copy
+import functools
 import warnings
 
 from . import _C
@@ -28,41 +29,61 @@ class _TypedMeta(type):
     """``isinstance(x, torch.FloatTensor)`` asks for the dtype; calling it makes a tensor of it."""
 
     def __instancecheck__(cls, other):
-        return isinstance(other, Tensor) and other.dtype is cls.dtype and other.device.type == "cpu"
+        return isinstance(other, Tensor) and other.dtype is cls.dtype and other.device.type == cls._kind
 
     def __call__(cls, *args, **kwargs):
+        if cls._kind != "cpu":
+            kwargs.setdefault("device", cls._kind)
         return _C._legacy_tensor(cls.dtype, *args, **kwargs)
 
     def __repr__(cls):
-        return f"<class 'torch.{cls.__name__}'>"
+        return f"<class 'torch.{cls._prefix}{cls.__name__}'>"
+
+    @property
+    def _kind(cls):
+        return "cuda" if cls._prefix else "cpu"
+
+    @property
+    def is_cuda(cls):
+        return cls._prefix != ""
+
+    @property
+    def layout(cls):
+        return _C.strided
+
+    is_sparse = False
 
 
-def _typed_names():
+def typed(prefix=""):
+    """The old constructors by name; with ``prefix`` "cuda." those of CUDA."""
     for name, old in _OLD_NAMES.items():
         dtype = getattr(_C, name)
         doc = f"The old constructor of {name} tensors: of sizes, data, a tensor or a storage."
-        yield old, _TypedMeta(old, (), {"dtype": dtype, "__doc__": doc, "__module__": "flambeau"})
+        scope = {"dtype": dtype, "_prefix": prefix, "__doc__": doc, "__module__": "flambeau"}
+        yield old, _TypedMeta(old, (), scope)
 
 
-TYPED = dict(_typed_names())
+TYPED = dict(typed())
 """``FloatTensor`` and its kin, by name."""
 
 
 def _type(self, dtype=None, non_blocking=False):
     """The old name of the tensor's type; with ``dtype`` (or an old type) the tensor converted to it."""
     if dtype is None:
-        old = _OLD_NAMES.get(str(self.dtype).removeprefix("torch."))
-        if old is None:
-            raise RuntimeError(f"{self.dtype} has no old type name")
-        return f"torch.{old}"
+        name = str(self.dtype).removeprefix("torch.")
+        # Newer types have no class, but a name made in the same way.
+        old = _OLD_NAMES.get(name) or name.capitalize().replace("Uint", "UInt") + "Tensor"
+        kind = self.device.type
+        return f"torch.{old}" if kind == "cpu" else f"torch.{kind}.{old}"
     if isinstance(dtype, _TypedMeta):
         dtype = dtype.dtype
     elif isinstance(dtype, str):
-        name = dtype.rsplit(".", 1)[-1]
-        found = TYPED.get(name)
-        if found is None and not hasattr(_C, name):
+        found = TYPED.get(dtype.removeprefix("torch."))
+        if found is None:
             raise ValueError(f"invalid type: '{dtype}'")
-        dtype = found.dtype if found is not None else getattr(_C, name)
+        dtype = found.dtype
+    elif not isinstance(dtype, type(_C.float32)):
+        raise TypeError("dtype must be a type, str, or dtype object")
     return self.to(dtype)
 
 
@@ -159,16 +180,33 @@ def _setstate(self, state):
 
 
 def _storage(self):
-    from .storage import TypedStorage, warn_deprecated
+    from .storage import warn_deprecated
 
     warn_deprecated()
-    return TypedStorage(self.untyped_storage(), self.dtype)
+    return self._typed_storage()
 
 
 def _typed_storage(self):
     from .storage import TypedStorage
 
-    return TypedStorage(self.untyped_storage(), self.dtype)
+    return TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype)
+
+
+def _storage_type(self):
+    from .storage import legacy_type
+
+    return legacy_type(self.dtype)
+
+
+def _rdiv(self, other):
+    return self.reciprocal() * other
+
+
+def _cuda_array_interface(self):
+    raise AttributeError(
+        f"Can't get __cuda_array_interface__ on non-CUDA tensor type: {self.type()} If CUDA data is required "
+        "use tensor.cuda() to copy tensor to device memory."
+    )
 
 
 def _is_shared(self):
@@ -193,6 +231,25 @@ def _volatile(self):
     return False
 
 
+# These call nothing but methods that dispatch themselves.
+_OWN_DISPATCH = ("__iter__", "_typed_storage", "__setstate__", "reinforce")
+
+
+def _overridable(function):
+    """The method with a way in for subclasses that have a ``__torch_function__``."""
+    plain, concerned = Tensor, _C._has_torch_function_unary
+
+    @functools.wraps(function)
+    def method(self, *args, **kwargs):
+        if type(self) is not plain and concerned(self):
+            from .overrides import handle_torch_function
+
+            return handle_torch_function(method, (self,), self, *args, **kwargs)
+        return function(self, *args, **kwargs)
+
+    return method
+
+
 def _attach():
     for name, function in {
         "__repr__": _repr,
@@ -204,7 +261,9 @@ def _attach():
         "__deepcopy__": _deepcopy,
         "__reduce_ex__": _reduce_ex,
         "__setstate__": _setstate,
+        "__rdiv__": _rdiv,
         "storage": _storage,
+        "storage_type": _storage_type,
         "_typed_storage": _typed_storage,
         "is_shared": _is_shared,
         "module_load": _module_load,
@@ -214,7 +273,11 @@ def _attach():
     }.items():
         function.__name__ = name
         function.__qualname__ = f"Tensor.{name}"
+        if name not in _OWN_DISPATCH:
+            function = _overridable(function)
         setattr(Tensor, name, function)
+    Tensor._grad = Tensor.grad
+    Tensor.__cuda_array_interface__ = property(_cuda_array_interface)
     Tensor.__array_priority__ = 1000  # so that NumPy's operators leave the operation to tensors
     Tensor.volatile = property(_volatile)
     for name in _HOOKS:

@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::args::message::type_name;
 use crate::errors::{IntoPyResult, guard};
 use crate::object::{Arg, tensor_of, unwrap, wrap};
-use crate::{device, dtype, getter, method, size};
+use crate::{device, dtype, getter, method, size, subclass};
 
 /// The tensor of a getter's or method's object.
 fn this<'a>(slf: &'a Bound<'_, PyAny>) -> PyResult<&'a Tensor> {
@@ -25,6 +25,11 @@ macro_rules! query {
             // SAFETY: CPython calls methods with a tensor under the GIL.
             unsafe {
                 guard(|$py| {
+                    if subclass::concerns(slf)
+                        && let Some(done) = subclass::operator(&Bound::from_borrowed_ptr($py, slf), $name, &[])?
+                    {
+                        return Ok(done.into_ptr());
+                    }
                     let $t = tensor_of(slf);
                     Ok($body.into_pyobject($py)?.to_owned().into_any().into_ptr())
                 })
@@ -46,6 +51,11 @@ macro_rules! fact {
             // SAFETY: CPython calls getters with a tensor under the GIL.
             unsafe {
                 guard(|$py| {
+                    if subclass::concerns(slf)
+                        && let Some(done) = subclass::get(None, $name, &Bound::from_borrowed_ptr($py, slf))?
+                    {
+                        return Ok(done.into_ptr());
+                    }
                     let $t = tensor_of(slf);
                     Ok($body.into_pyobject($py)?.to_owned().into_any().into_ptr())
                 })

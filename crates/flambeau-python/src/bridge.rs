@@ -41,10 +41,8 @@ pub fn optional_device(function: &str, obj: Option<&Bound<'_, PyAny>>) -> PyResu
     }
 }
 
-/// The bare name of an object's type.
-pub fn type_name(obj: &Bound<'_, PyAny>) -> String {
-    obj.get_type().name().map_or_else(|_| "?".into(), |n| n.to_string())
-}
+/// The name of an object's type as messages show it.
+pub use crate::args::message::type_name;
 
 /// A Python bool argument that was given, else a default.
 pub fn flag(obj: Option<&Bound<'_, PyAny>>, default: bool) -> PyResult<bool> {

@@ -1,6 +1,6 @@
 //! The type's number, comparison and sequence slots: `x + y`, `x < y`, `len(x)`, `bool(x)`.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr::null_mut;
 use std::sync::OnceLock;
 
@@ -14,7 +14,7 @@ use crate::args::spec::{Function, Surface};
 use crate::entry::{is_operand, run_on};
 use crate::errors::{IntoPyResult, guard, guard_int};
 use crate::object::{is_tensor, tensor_of};
-use crate::{publish, results};
+use crate::{publish, results, subclass};
 
 /// How an operator with the tensor on the right is computed.
 #[derive(Clone, Copy)]
@@ -119,6 +119,55 @@ fn not_implemented() -> *mut PyObject {
     }
 }
 
+/// Operators that a subclass sees under their own names; the others it sees as the operation.
+const FLOOR_NAMES: (&CStr, &CStr) = (c"__floordiv__", c"__rfloordiv__");
+
+fn reflected_name(i: usize) -> Option<&'static CStr> {
+    Some(match i {
+        SUB => c"__rsub__",
+        DIV => c"__rdiv__",
+        FLOOR => FLOOR_NAMES.1,
+        MOD => c"__rmod__",
+        LSHIFT => c"__rlshift__",
+        RSHIFT => c"__rrshift__",
+        MATMUL => c"__rmatmul__",
+        POW => c"__rpow__",
+        _ => return None,
+    })
+}
+
+/// What the class of `slf` makes of an operator: null if it has no say.
+#[cold]
+unsafe fn handled(slf: *mut PyObject, name: &CStr, args: &[*mut PyObject]) -> PyResult<*mut PyObject> {
+    // SAFETY: the callers' live objects under the GIL.
+    unsafe {
+        let py = Python::assume_attached();
+        let args: Vec<_> = args.iter().map(|a| Bound::from_borrowed_ptr(py, *a)).collect();
+        let done = subclass::operator(&Bound::from_borrowed_ptr(py, slf), name, &args.iter().collect::<Vec<_>>())?;
+        Ok(done.map_or(null_mut(), Bound::into_ptr))
+    }
+}
+
+/// As [`handled`] for a slot that returns an object: the class's result, or that of `plain`.
+unsafe fn slot_or(
+    slf: *mut PyObject,
+    name: &CStr,
+    args: &[*mut PyObject],
+    plain: impl FnOnce() -> *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: the callers' live objects under the GIL.
+    unsafe {
+        if subclass::concerns(slf) {
+            match handled(slf, name, args) {
+                Ok(p) if p.is_null() => {}
+                Ok(p) => return p,
+                Err(e) => return guard(|_| Err(e)),
+            }
+        }
+    }
+    plain()
+}
+
 unsafe fn operand(obj: *mut PyObject, i: usize) -> bool {
     // SAFETY: a live object under the GIL.
     unsafe { if OPERATORS[i].tensors { is_tensor(obj) } else { is_operand(obj) } }
@@ -129,6 +178,12 @@ unsafe extern "C" fn binary<const I: usize>(a: *mut PyObject, b: *mut PyObject) 
     unsafe {
         let t = functions();
         if is_tensor(a) {
+            if I == FLOOR && subclass::concerns(a) && operand(b, I) {
+                return slot_or(a, FLOOR_NAMES.0, &[b], || match t.forward[I] {
+                    Some(f) => run_on(f, a, &[b]),
+                    _ => not_implemented(),
+                });
+            }
             return match t.forward[I] {
                 Some(f) if operand(b, I) => run_on(f, a, &[b]),
                 _ => not_implemented(),
@@ -136,7 +191,20 @@ unsafe extern "C" fn binary<const I: usize>(a: *mut PyObject, b: *mut PyObject) 
         }
         let Some(f) = t.reflected[I] else { return not_implemented() };
         if !operand(a, I) {
+            // As in PyTorch the quotient is a product, which the other operand may know how to make.
+            if I == DIV && crate::convert::is_array(a) {
+                return times_reciprocal(t, b, a);
+            }
             return not_implemented();
+        }
+        if subclass::concerns(b)
+            && let Some(name) = reflected_name(I)
+        {
+            match handled(b, name, &[a]) {
+                Ok(p) if p.is_null() => {}
+                Ok(p) => return p,
+                Err(e) => return guard(|_| Err(e)),
+            }
         }
         match OPERATORS[I].reflected {
             // `rsub(self, other)` is `other - self`.
@@ -154,6 +222,21 @@ unsafe extern "C" fn binary<const I: usize>(a: *mut PyObject, b: *mut PyObject) 
                 y
             }
         }
+    }
+}
+
+/// `b.reciprocal() * a`, by Python's own rules.
+unsafe fn times_reciprocal(t: &Table, b: *mut PyObject, a: *mut PyObject) -> *mut PyObject {
+    // SAFETY: live objects under the GIL, `b` a tensor.
+    unsafe {
+        let Some(reciprocal) = t.reciprocal else { return not_implemented() };
+        let r = run_on(reciprocal, b, &[]);
+        if r.is_null() {
+            return r;
+        }
+        let y = ffi::PyNumber_Multiply(r, a);
+        ffi::Py_DECREF(r);
+        y
     }
 }
 
@@ -226,8 +309,24 @@ unsafe extern "C" fn invert(a: *mut PyObject) -> *mut PyObject {
 unsafe extern "C" fn compare(a: *mut PyObject, b: *mut PyObject, how: c_int) -> *mut PyObject {
     // SAFETY: CPython passes live objects, the first a tensor, under the GIL.
     unsafe {
+        if how == ffi::Py_EQ && subclass::concerns(a) && is_operand(b) {
+            return slot_or(a, c"__eq__", &[b], || elementwise(a, b, how));
+        }
+        elementwise(a, b, how)
+    }
+}
+
+unsafe fn elementwise(a: *mut PyObject, b: *mut PyObject, how: c_int) -> *mut PyObject {
+    // SAFETY: as `compare`.
+    unsafe {
         match functions().compare[how as usize] {
             Some(f) if is_operand(b) => run_on(f, a, &[b]),
+            // An array compares as the tensor over its memory; else Python would compare identities.
+            Some(f) if how == ffi::Py_EQ && crate::convert::is_array(b) => guard(|py| {
+                let other = crate::convert::from_numpy_array(&Bound::from_borrowed_ptr(py, b))?;
+                let other = crate::object::wrap(py, other)?;
+                Ok(Bound::from_owned_ptr_or_err(py, run_on(f, a, &[other.as_ptr()]))?.into_ptr())
+            }),
             _ => not_implemented(),
         }
     }
@@ -241,7 +340,10 @@ unsafe extern "C" fn hash(a: *mut PyObject) -> ffi::Py_hash_t {
 unsafe extern "C" fn truth(a: *mut PyObject) -> c_int {
     // SAFETY: a live tensor under the GIL.
     unsafe {
-        guard_int(|_| {
+        guard_int(|py| {
+            if let Some(r) = given(py, a, c"__bool__", &[])? {
+                return Ok(r.is_truthy()? as c_int);
+            }
             let t = tensor_of(a);
             match t.numel() {
                 1 => Ok(t.item().py()?.to_bool() as c_int),
@@ -249,6 +351,40 @@ unsafe extern "C" fn truth(a: *mut PyObject) -> c_int {
                 _ => Err(PyRuntimeError::new_err("Boolean value of Tensor with more than one value is ambiguous")),
             }
         })
+    }
+}
+
+/// PyTorch's warning, once, where a number leaves its history behind.
+pub(crate) fn warn_of_gradient(py: Python<'_>) -> PyResult<()> {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    let mut first = false;
+    ONCE.call_once(|| first = true);
+    if !first {
+        return Ok(());
+    }
+    PyErr::warn(
+        py,
+        &py.get_type::<pyo3::exceptions::PyUserWarning>(),
+        c"Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider using \
+          tensor.detach() first.",
+        1,
+    )
+}
+
+/// What a subclass's handler gives for a slot, if there is one.
+unsafe fn given<'py>(
+    py: Python<'py>,
+    a: *mut PyObject,
+    name: &CStr,
+    args: &[*mut PyObject],
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    // SAFETY: the callers' live objects under the GIL.
+    unsafe {
+        if !subclass::concerns(a) {
+            return Ok(None);
+        }
+        let p = handled(a, name, args)?;
+        Ok(if p.is_null() { None } else { Some(Bound::from_owned_ptr(py, p)) })
     }
 }
 
@@ -265,6 +401,9 @@ unsafe extern "C" fn int(a: *mut PyObject) -> *mut PyObject {
     // SAFETY: a live tensor under the GIL.
     unsafe {
         guard(|py| {
+            if let Some(r) = given(py, a, c"__int__", &[])? {
+                return Ok(r.into_ptr());
+            }
             let s = match element(&Bound::from_borrowed_ptr(py, a))? {
                 // Python's own conversion: arbitrary size, errors for inf and nan.
                 Scalar::Float(f) => return Ok(f.into_pyobject(py)?.call_method0("__int__")?.into_ptr()),
@@ -282,6 +421,12 @@ unsafe extern "C" fn float(a: *mut PyObject) -> *mut PyObject {
     // SAFETY: a live tensor under the GIL.
     unsafe {
         guard(|py| {
+            if let Some(r) = given(py, a, c"__float__", &[])? {
+                return Ok(r.into_ptr());
+            }
+            if tensor_of(a).requires_grad() {
+                warn_of_gradient(py)?;
+            }
             let s = element(&Bound::from_borrowed_ptr(py, a))?;
             if let Scalar::Complex(_, im) = s
                 && im != 0.0
@@ -297,6 +442,9 @@ unsafe extern "C" fn index(a: *mut PyObject) -> *mut PyObject {
     // SAFETY: a live tensor under the GIL.
     unsafe {
         guard(|py| {
+            if let Some(r) = given(py, a, c"__index__", &[])? {
+                return Ok(r.into_ptr());
+            }
             let t = tensor_of(a);
             if t.numel() != 1 || !(t.dtype().is_int() || t.dtype() == DType::Bool) {
                 return Err(PyTypeError::new_err(
@@ -314,6 +462,9 @@ fn complex<'py>(
     _: &Bound<'py, pyo3::types::PyTuple>,
     _: Option<&Bound<'py, pyo3::types::PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    if crate::object::expect(slf, "__complex__", "self")?.requires_grad() {
+        warn_of_gradient(slf.py())?;
+    }
     let (re, im) = element(slf)?.to_complex();
     results::number(slf.py(), Scalar::Complex(re, im))
 }
@@ -321,9 +472,14 @@ fn complex<'py>(
 unsafe extern "C" fn length(a: *mut PyObject) -> ffi::Py_ssize_t {
     // SAFETY: a live tensor under the GIL.
     unsafe {
-        guard_int(|_| match tensor_of(a).sizes().first() {
-            Some(&n) => Ok(n as ffi::Py_ssize_t),
-            None => Err(PyTypeError::new_err("len() of a 0-d tensor")),
+        guard_int(|py| {
+            if let Some(r) = given(py, a, c"__len__", &[])? {
+                return r.extract::<ffi::Py_ssize_t>();
+            }
+            match tensor_of(a).sizes().first() {
+                Some(&n) => Ok(n as ffi::Py_ssize_t),
+                None => Err(PyTypeError::new_err("len() of a 0-d tensor")),
+            }
         })
     }
 }
@@ -332,6 +488,9 @@ unsafe extern "C" fn contains(a: *mut PyObject, item: *mut PyObject) -> c_int {
     // SAFETY: live objects, the first a tensor, under the GIL.
     unsafe {
         guard_int(|py| {
+            if let Some(r) = given(py, a, c"__contains__", &[item])? {
+                return Ok(r.is_truthy()? as c_int);
+            }
             if !is_tensor(item) && !is_number(item) {
                 let ty = Bound::from_borrowed_ptr(py, item).get_type();
                 return Err(PyRuntimeError::new_err(format!(

@@ -70,16 +70,35 @@ impl PyStorage {
         let device = optional_device("UntypedStorage", device)?.unwrap_or(Device::CPU);
         let Some(data) = data else { return Ok(PyStorage(Arc::new(Storage::new(0, device).py()?))) };
         if let Ok(n) = data.extract::<i64>() {
-            let n = usize::try_from(n)
-                .map_err(|_| PyRuntimeError::new_err(format!("Storage size must be non-negative, got {n}")))?;
+            let n = usize::try_from(n).map_err(|_| {
+                PyRuntimeError::new_err(format!(
+                    "alloc_cpu() seems to have been called with negative number: {}",
+                    n as u64
+                ))
+            })?;
             return Ok(PyStorage(Arc::new(Storage::new(n, device).py()?)));
         }
-        let bytes = data.extract::<Vec<u8>>().map_err(|_| {
-            PyTypeError::new_err(format!(
-                "UntypedStorage() takes a size or a sequence of bytes, not {}",
+        // SAFETY: a live object under the GIL.
+        if unsafe { ffi::PySequence_Check(data.as_ptr()) } == 0 {
+            return Err(PyTypeError::new_err(format!(
+                "torch.UntypedStorage(): Expected a sequence type, but got {}",
                 type_name(data)
-            ))
-        })?;
+            )));
+        }
+        let mut bytes = Vec::new();
+        for item in data.try_iter()? {
+            let item = item?;
+            // As in PyTorch the low byte of each number is kept.
+            let v = item.extract::<i64>().map_err(|_| {
+                PyRuntimeError::new_err(format!(
+                    "torch.UntypedStorage(): tried to construct a storage from a sequence ({}), but one of the items was of \
+                     type {} instead of int",
+                    type_name(data),
+                    type_name(&item)
+                ))
+            })?;
+            bytes.push(v as u8);
+        }
         copied(&bytes).map(PyStorage)
     }
 
@@ -205,11 +224,49 @@ impl PyStorage {
         Ok(self.slice()?[i].into_pyobject(py)?.into_any())
     }
 
-    fn __setitem__(&self, index: isize, value: u8) -> PyResult<()> {
-        let i = self.index(index)?;
+    fn __setitem__(&self, index: &Bound<'_, PyAny>, value: i64) -> PyResult<()> {
         self.slice()?;
-        // SAFETY: `index` checked the place.
-        unsafe { self.0.ptr().add(i).write(value) };
+        let (start, len) = match index.cast::<PySlice>() {
+            Ok(slice) => {
+                let at = slice.indices(self.0.nbytes() as isize)?;
+                if at.step != 1 {
+                    return Err(PyRuntimeError::new_err(format!(
+                        "Trying to slice with a step of {}, but only a step of 1 is supported",
+                        at.step
+                    )));
+                }
+                (at.start as usize, at.slicelength)
+            }
+            Err(_) => {
+                let Ok(i) = index.extract::<isize>() else {
+                    return Err(PyTypeError::new_err(format!(
+                        "can't index a torch.UntypedStorage with {}",
+                        type_name(index)
+                    )));
+                };
+                (self.index(i).map_err(|_| PyRuntimeError::new_err("out of bounds"))?, 1)
+            }
+        };
+        if len > 0 {
+            // SAFETY: the range was checked to lie in the storage.
+            unsafe { std::ptr::write_bytes(self.0.ptr().add(start), value as u8, len) };
+        }
+        self.0.bump();
+        Ok(())
+    }
+
+    /// Turns the bytes of every element of `dtype` around, in place.
+    fn byteswap(&self, dtype: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some(d) = crate::dtype::extract(dtype) else {
+            return Err(PyTypeError::new_err(format!("dtype must be torch.dtype, not {}", type_name(dtype))));
+        };
+        let n = self.slice()?.len();
+        if n > 0 {
+            // SAFETY: the storage owns this many bytes; nobody else looks at them under the GIL.
+            let bytes = unsafe { std::slice::from_raw_parts_mut(self.0.ptr(), n) };
+            let part = if d.is_complex() { d.size() / 2 } else { d.size() };
+            bytes.chunks_exact_mut(part).for_each(<[u8]>::reverse);
+        }
         self.0.bump();
         Ok(())
     }
@@ -224,6 +281,9 @@ impl PyStorage {
 
     fn __repr__(&self) -> PyResult<String> {
         let mut out = String::new();
+        if self.0.nbytes() == 0 {
+            out += " \n";
+        }
         if !self.0.device.is_meta() {
             for b in self.slice()?.iter().take(1000) {
                 out += &format!(" {b}\n");
@@ -271,6 +331,15 @@ fn over(
     }
     let layout = Layout { sizes: dims(size), strides: dims(stride), offset, dtype };
     Tensor::from_storage(storage, layout).py().map(Arg)
+}
+
+/// A storage over a writable buffer's own memory, which it keeps alive: how files are mapped.
+#[pyfunction]
+fn _storage_over_buffer(buffer: &Bound<'_, PyAny>) -> PyResult<PyStorage> {
+    let view = Buffer::get(buffer, ffi::PyBUF_WRITABLE)?;
+    let (at, n) = (view.ptr(), view.len());
+    // SAFETY: a simple writable view is `n` bytes from `at`; it goes into the storage.
+    Ok(PyStorage(unsafe { view.into_storage(at, n) }))
 }
 
 /// A storage holding a copy of a buffer's bytes.
@@ -476,6 +545,7 @@ pub fn getters() -> Vec<PyGetSetDef> {
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyStorage>()?;
     m.add_function(wrap_pyfunction!(_storage_from_buffer, m)?)?;
+    m.add_function(wrap_pyfunction!(_storage_over_buffer, m)?)?;
     m.add_function(wrap_pyfunction!(_tensor_from_buffer, m)?)?;
     m.add_function(wrap_pyfunction!(_tensor_from_storage, m)?)
 }

@@ -1,6 +1,7 @@
 //! `__torch_function__`: subclasses of `Tensor` that want to see calls, and results that keep a subclass.
 
 use std::cell::Cell;
+use std::ffi::CStr;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
@@ -14,6 +15,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use crate::args::message::Given;
 use crate::args::spec::{Function, Surface};
 use crate::object;
+use crate::tensor_type::{GetFn, MethodFn};
 
 /// How a subclass treats calls.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -165,13 +167,172 @@ pub unsafe fn decide(
             return Ok(Decision::Done(result.into_ptr()));
         }
     }
-    let names: Vec<String> = types.iter().map(|t| t.repr().map(|r| r.to_string())).collect::<PyResult<_>>()?;
-    Err(PyTypeError::new_err(format!(
-        "Multiple dispatch failed for 'torch.{}'; all __torch_function__ handlers returned NotImplemented:\n\n  - {}\n\nFor \
+    Err(no_implementation(&format!("torch.{}", f.label), &overloaded.iter().map(|o| o.get_type()).collect::<Vec<_>>()))
+}
+
+/// Whether an object may be of a subclass that wants to see what is done with it.
+///
+/// # Safety
+/// A live object; the GIL is held.
+#[inline(always)]
+pub(crate) unsafe fn concerns(obj: *mut PyObject) -> bool {
+    // SAFETY: by the contract.
+    let ty = unsafe { ffi::Py_TYPE(obj) };
+    ty != object::type_ptr() && ty != LAST_DISABLED.load(Relaxed) && OFF.get() == 0
+}
+
+fn class_kind(slf: &Bound<'_, PyAny>) -> Kind {
+    // A class method's object is a type, not a tensor.
+    match object::unwrap(slf) {
+        // SAFETY: a live object under the GIL.
+        Some(_) => kind(slf.py(), unsafe { ffi::Py_TYPE(slf.as_ptr()) }),
+        None => Kind::Disabled,
+    }
+}
+
+/// Hands a call to the handler of an object's class.
+fn hand_over<'py>(
+    slf: &Bound<'py, PyAny>,
+    func: Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = slf.py();
+    let types = PyTuple::new(py, [slf.get_type()])?;
+    let hook = slf.get_type().getattr("__torch_function__")?;
+    let kwargs = kwargs.cloned().unwrap_or_else(|| PyDict::new(py));
+    let result = hook.call1((&func, types, args, kwargs))?;
+    if result.is(py.NotImplemented()) {
+        return Err(no_implementation(&func.str()?.to_string(), &[slf.get_type()]));
+    }
+    Ok(result)
+}
+
+fn no_implementation(name: &str, types: &[Bound<'_, PyType>]) -> PyErr {
+    let names: Vec<String> = types.iter().map(|t| t.repr().map_or_else(|_| "?".into(), |r| r.to_string())).collect();
+    PyTypeError::new_err(format!(
+        "Multiple dispatch failed for '{name}'; all __torch_function__ handlers returned NotImplemented:\n\n  - {}\n\nFor \
          more information, try re-running with TORCH_LOGS=not_implemented",
-        f.label,
         names.join("\n  - ")
-    )))
+    ))
+}
+
+/// Attributes whose tensors keep their own class.
+const OWN_CLASS: [&CStr; 3] = [c"grad", c"_grad", c"_base"];
+
+/// Whether a function is the getter of such an attribute.
+fn keeps_class(func: &Bound<'_, PyAny>) -> bool {
+    let name_of = |o: &Bound<'_, PyAny>| o.getattr("__name__").map_or_else(|_| String::new(), |n| n.to_string());
+    name_of(func) == "__get__"
+        && func.getattr("__self__").is_ok_and(|d| {
+            let name = name_of(&d);
+            OWN_CLASS.iter().any(|own| own.to_bytes() == name.as_bytes())
+        })
+}
+
+fn descriptor<'py>(py: Python<'py>, name: &CStr, verb: &str) -> PyResult<Bound<'py, PyAny>> {
+    object::tensor_type(py).getattr(name.to_str().unwrap_or_default())?.getattr(verb)
+}
+
+/// A getter of an object that [`concerns`] us: the value if its class gave one. `f` computes what may be a tensor.
+#[cold]
+pub fn get<'py>(f: Option<GetFn>, name: &CStr, slf: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = slf.py();
+    match (class_kind(slf), f) {
+        (Kind::Custom, _) => {
+            hand_over(slf, descriptor(py, name, "__get__")?, &PyTuple::new(py, [slf])?, None).map(Some)
+        }
+        (Kind::Default, Some(f)) if !OWN_CLASS.contains(&name) => {
+            let value = {
+                let _off = Off::new();
+                f(slf)?
+            };
+            convert(&value, &slf.get_type()).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// A setter, or a deletion: whether the class did it.
+#[cold]
+pub fn set(name: &CStr, slf: &Bound<'_, PyAny>, value: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+    if class_kind(slf) != Kind::Custom {
+        return Ok(false);
+    }
+    let verb = if value.is_some() { "__set__" } else { "__delete__" };
+    let args = PyTuple::new(slf.py(), std::iter::once(slf).chain(value).collect::<Vec<_>>())?;
+    hand_over(slf, descriptor(slf.py(), name, verb)?, &args, None).map(|_| true)
+}
+
+/// A method that is not an operation: the result if the class gave one.
+#[cold]
+pub fn method<'py>(
+    f: MethodFn,
+    name: &CStr,
+    slf: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = slf.py();
+    if name == c"as_subclass" {
+        return Ok(None);
+    }
+    match class_kind(slf) {
+        Kind::Disabled => Ok(None),
+        Kind::Custom => {
+            let func = object::tensor_type(py).getattr(name.to_str().unwrap_or_default())?;
+            let all = PyTuple::new(py, std::iter::once(slf.clone()).chain(args.iter()).collect::<Vec<_>>())?;
+            hand_over(slf, func, &all, kwargs).map(Some)
+        }
+        Kind::Default => {
+            let result = {
+                let _off = Off::new();
+                f(slf, args, kwargs)?
+            };
+            convert(&result, &slf.get_type()).map(Some)
+        }
+    }
+}
+
+/// Whether any of the objects is a tensor of a subclass that takes part in the protocol, or another object with a
+/// `__torch_function__`.
+#[pyfunction]
+fn _has_torch_function(objects: &Bound<'_, PyAny>) -> PyResult<bool> {
+    for obj in objects.try_iter()? {
+        if takes_part(&obj?)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// As `_has_torch_function`, of one object.
+#[pyfunction]
+fn _has_torch_function_unary(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    takes_part(object)
+}
+
+fn takes_part(obj: &Bound<'_, PyAny>) -> PyResult<bool> {
+    // SAFETY: a live object under the GIL.
+    if !unsafe { concerns(obj.as_ptr()) } {
+        return Ok(false);
+    }
+    if object::unwrap(obj).is_some() {
+        return Ok(class_kind(obj) != Kind::Disabled);
+    }
+    // Plain values are asked by the million; none of them has the method.
+    let plain = obj.is_none()
+        || obj.is_exact_instance_of::<pyo3::types::PyInt>()
+        || obj.is_exact_instance_of::<pyo3::types::PyFloat>()
+        || obj.is_exact_instance_of::<pyo3::types::PyString>()
+        || obj.is_exact_instance_of::<PyTuple>();
+    if plain {
+        return Ok(false);
+    }
+    match obj.get_type().getattr_opt("__torch_function__")? {
+        Some(f) => Ok(f.as_ptr() as usize != DISABLED_IMPL.load(Relaxed)),
+        None => Ok(false),
+    }
 }
 
 /// Whether an object's class treats operators in its own way: the result if its handler gave one.
@@ -192,9 +353,7 @@ pub fn operator<'py>(
     }
     let func = object::tensor_type(py).getattr(name.to_str().unwrap_or_default())?;
     let all = PyTuple::new(py, std::iter::once(slf).chain(args.iter().copied()).collect::<Vec<_>>())?;
-    let types = PyTuple::new(py, [slf.get_type()])?;
-    let hook = slf.get_type().getattr("__torch_function__")?;
-    hook.call1((func, types, all, PyDict::new(py))).map(Some)
+    hand_over(slf, func, &all, None).map(Some)
 }
 
 /// The object of a result that takes the class of the tensor it came from.
@@ -252,7 +411,7 @@ fn default_torch_function<'py>(
         let _off = Off::new();
         func.call(PyTuple::new(py, call_args)?, call_kwargs)?
     };
-    if NOWRAP.get(py).is_some_and(|set| set.bind(py).contains(&func).unwrap_or(false)) {
+    if keeps_class(&func) || NOWRAP.get(py).is_some_and(|set| set.bind(py).contains(&func).unwrap_or(false)) {
         return Ok(result);
     }
     convert(&result, class)
@@ -349,5 +508,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     let disabled = wrap_pyfunction!(_disabled_torch_function_impl, m)?;
     DISABLED_IMPL.store(disabled.as_ptr() as usize, Relaxed);
     m.add_function(disabled)?;
+    m.add_function(wrap_pyfunction!(_has_torch_function, m)?)?;
+    m.add_function(wrap_pyfunction!(_has_torch_function_unary, m)?)?;
     m.add_function(wrap_pyfunction!(_set_nowrap_functions, m)?)
 }

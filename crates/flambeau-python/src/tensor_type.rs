@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::errors::{IntoPyResult, guard};
 use crate::object::{self, PyTensor};
+use crate::subclass;
 
 /// A method written with PyO3's types: the tensor object, positional and keyword arguments.
 pub type MethodFn =
@@ -29,7 +30,7 @@ macro_rules! method {
             kwargs: *mut pyo3::ffi::PyObject,
         ) -> *mut pyo3::ffi::PyObject {
             // SAFETY: CPython calls methods with live objects under the GIL.
-            unsafe { $crate::tensor_type::run_method($f, slf, args, kwargs) }
+            unsafe { $crate::tensor_type::run_method($f, $name, slf, args, kwargs) }
         }
         pyo3::ffi::PyMethodDef {
             ml_name: $name.as_ptr(),
@@ -55,7 +56,7 @@ macro_rules! getter {
             _: *mut std::ffi::c_void,
         ) -> std::ffi::c_int {
             // SAFETY: CPython calls setters with live objects (or null to delete) under the GIL.
-            unsafe { $crate::tensor_type::run_set($set, slf, value) }
+            unsafe { $crate::tensor_type::run_set($set, $name, slf, value) }
         }
         let mut def = $crate::getter!(@get $name, $get);
         def.set = Some(set);
@@ -67,7 +68,7 @@ macro_rules! getter {
             _: *mut std::ffi::c_void,
         ) -> *mut pyo3::ffi::PyObject {
             // SAFETY: CPython calls getters with live objects under the GIL.
-            unsafe { $crate::tensor_type::run_get($get, slf) }
+            unsafe { $crate::tensor_type::run_get($get, $name, slf) }
         }
         pyo3::ffi::PyGetSetDef {
             name: $name.as_ptr(),
@@ -81,7 +82,13 @@ macro_rules! getter {
 
 /// # Safety
 /// Live objects (`kwargs` may be null); the GIL is held.
-pub unsafe fn run_method(f: MethodFn, slf: *mut PyObject, args: *mut PyObject, kwargs: *mut PyObject) -> *mut PyObject {
+pub unsafe fn run_method(
+    f: MethodFn,
+    name: &CStr,
+    slf: *mut PyObject,
+    args: *mut PyObject,
+    kwargs: *mut PyObject,
+) -> *mut PyObject {
     // SAFETY: by the contract; CPython passes a tuple and a dict.
     unsafe {
         guard(|py| {
@@ -89,6 +96,11 @@ pub unsafe fn run_method(f: MethodFn, slf: *mut PyObject, args: *mut PyObject, k
             let slf = Bound::from_borrowed_ptr(py, if slf.is_null() { args } else { slf });
             let args = Bound::from_borrowed_ptr(py, args).cast_into_unchecked::<PyTuple>();
             let kwargs = Bound::from_borrowed_ptr_or_opt(py, kwargs).map(|k| k.cast_into_unchecked::<PyDict>());
+            if subclass::concerns(slf.as_ptr())
+                && let Some(done) = subclass::method(f, name, &slf, &args, kwargs.as_ref())?
+            {
+                return Ok(done.into_ptr());
+            }
             f(&slf, &args, kwargs.as_ref()).map(Bound::into_ptr)
         })
     }
@@ -96,19 +108,32 @@ pub unsafe fn run_method(f: MethodFn, slf: *mut PyObject, args: *mut PyObject, k
 
 /// # Safety
 /// A live object; the GIL is held.
-pub unsafe fn run_get(f: GetFn, slf: *mut PyObject) -> *mut PyObject {
+pub unsafe fn run_get(f: GetFn, name: &CStr, slf: *mut PyObject) -> *mut PyObject {
     // SAFETY: by the contract.
-    unsafe { guard(|py| f(&Bound::from_borrowed_ptr(py, slf)).map(Bound::into_ptr)) }
+    unsafe {
+        guard(|py| {
+            let slf = Bound::from_borrowed_ptr(py, slf);
+            if subclass::concerns(slf.as_ptr())
+                && let Some(done) = subclass::get(Some(f), name, &slf)?
+            {
+                return Ok(done.into_ptr());
+            }
+            f(&slf).map(Bound::into_ptr)
+        })
+    }
 }
 
 /// # Safety
 /// Live objects (`value` may be null); the GIL is held.
-pub unsafe fn run_set(f: SetFn, slf: *mut PyObject, value: *mut PyObject) -> c_int {
+pub unsafe fn run_set(f: SetFn, name: &CStr, slf: *mut PyObject, value: *mut PyObject) -> c_int {
     // SAFETY: by the contract.
     unsafe {
         crate::errors::guard_int(|py| {
-            let value = Bound::from_borrowed_ptr_or_opt(py, value);
-            f(&Bound::from_borrowed_ptr(py, slf), value.as_ref()).map(|()| 0)
+            let (slf, value) = (Bound::from_borrowed_ptr(py, slf), Bound::from_borrowed_ptr_or_opt(py, value));
+            if subclass::concerns(slf.as_ptr()) && subclass::set(name, &slf, value.as_ref())? {
+                return Ok(0);
+            }
+            f(&slf, value.as_ref()).map(|()| 0)
         })
     }
 }

@@ -7,10 +7,10 @@ use flambeau_core::layout::{Dims, contiguous_strides};
 use flambeau_core::storage::Storage;
 use flambeau_core::view::Layout;
 use flambeau_core::{DType, Tensor};
-use pyo3::exceptions::{PyBufferError, PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyAssertionError, PyBufferError, PyRuntimeError, PyTypeError};
 use pyo3::ffi::{self, PyMethodDef, PyObject};
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PyTuple};
+use pyo3::types::{PyBool, PyCapsule, PyDict, PyTuple};
 
 use crate::errors::IntoPyResult;
 use crate::method;
@@ -144,25 +144,37 @@ unsafe extern "C" fn drop_capsule(capsule: *mut PyObject) {
     }
 }
 
-/// `__dlpack__(*, stream=None, max_version=None, dl_device=None, copy=None)`
+/// `__dlpack__(*, stream=None, max_version=None, dl_device=None, copy=None, read_only=None)`
 fn export<'py>(
     slf: &Bound<'py, PyAny>,
-    _: &Bound<'py, PyTuple>,
+    args: &Bound<'py, PyTuple>,
     kwargs: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
+    if !args.is_empty() {
+        return Err(PyTypeError::new_err(format!(
+            "Tensor.__dlpack__() takes 1 positional argument but {} were given",
+            args.len() + 1
+        )));
+    }
+    super::only("Tensor.__dlpack__", &["stream", "max_version", "dl_device", "copy", "read_only"], kwargs)?;
     let t = expect(slf, "__dlpack__", "self")?;
     if t.requires_grad() {
         return Err(PyBufferError::new_err("Can't export tensors that require gradient, use tensor.detach()"));
     }
     if !t.device().is_cpu() {
-        return Err(PyBufferError::new_err(format!("Can't export tensors on the {} device", t.device())));
+        return Err(PyBufferError::new_err(format!("Cannot pack tensors on {}", t.device())));
     }
     let named = |name: &str| -> PyResult<Option<Bound<'py, PyAny>>> {
         Ok(kwargs.map_or(Ok(None), |k| k.get_item(name))?.filter(|v| !v.is_none()))
     };
-    if named("stream")?.is_some() {
-        return Err(PyBufferError::new_err("stream should be None on cpu."));
+    if let Some(stream) = named("stream")? {
+        // -1 says that nobody need wait.
+        match stream.extract::<i64>() {
+            Ok(-1) => {}
+            Ok(_) => return Err(PyAssertionError::new_err("stream should be None on cpu.")),
+            Err(_) => return Err(PyTypeError::new_err("stream must be ``int`` or ``none``")),
+        }
     }
     if let Some((kind, _)) = named("dl_device")?.map(|d| d.extract::<(i32, i32)>()).transpose()?
         && kind != CPU
@@ -170,13 +182,25 @@ fn export<'py>(
         return Err(PyBufferError::new_err("a CPU tensor can only be exported to the CPU"));
     }
     let versioned = named("max_version")?.map(|v| v.extract::<(u32, u32)>()).transpose()?.is_some_and(|v| v.0 >= 1);
-    let copy = named("copy")?.map(|c| c.is_truthy()).transpose()?.unwrap_or(false);
+    let boolean = |name: &str| -> PyResult<bool> {
+        match named(name)? {
+            None => Ok(false),
+            Some(v) => match v.cast::<PyBool>() {
+                Ok(b) => Ok(b.is_true()),
+                Err(_) => Err(PyTypeError::new_err(format!(
+                    "_to_dlpack(): argument '{name}' must be bool, not {}",
+                    crate::bridge::type_name(&v)
+                ))),
+            },
+        }
+    };
+    let (copy, read_only) = (boolean("copy")?, boolean("read_only")?);
     let t = if copy { t.cast_raw(t.dtype()).py()? } else { t.detach() };
     // The consumer holds an address from now on.
     t.storage().pin();
     let tensor = describe(&t);
     let (p, name) = if versioned {
-        let flags = if copy { COPIED } else { 0 };
+        let flags = if copy { COPIED } else { 0 } | if read_only { READ_ONLY } else { 0 };
         let m = ManagedVersioned {
             major: 1,
             minor: 0,
@@ -250,15 +274,18 @@ fn invalid() -> PyErr {
 }
 
 /// A tensor over the memory that a capsule, or an object with `__dlpack__`, offers.
-pub fn import(obj: &Bound<'_, PyAny>) -> PyResult<Tensor> {
+pub fn import(obj: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<Tensor> {
     let py = obj.py();
     let capsule = if obj.is_instance_of::<PyCapsule>() {
         obj.clone()
     } else if obj.hasattr("__dlpack__")? {
         let kw = PyDict::new(py);
         kw.set_item("max_version", (1, 0))?;
+        if let Some(copy) = copy {
+            kw.set_item("copy", copy)?;
+        }
         match obj.call_method("__dlpack__", (), Some(&kw)) {
-            // Producers from before version 1.0 do not know the argument.
+            // Producers from before version 1.0 do not know the arguments.
             Err(e) if e.is_instance_of::<PyTypeError>(py) => obj.call_method0("__dlpack__")?,
             other => other?,
         }
@@ -272,15 +299,14 @@ pub fn import(obj: &Bound<'_, PyAny>) -> PyResult<Tensor> {
         let (taken, t) = if ffi::PyCapsule_IsValid(p, NAME_VERSIONED.as_ptr()) != 0 {
             let m = ffi::PyCapsule_GetPointer(p, NAME_VERSIONED.as_ptr()).cast::<ManagedVersioned>();
             if (*m).major > 1 {
+                // Not renamed: the capsule stays its producer's.
                 return Err(PyBufferError::new_err(format!(
                     "unsupported DLPack version {}.{}",
                     (*m).major,
                     (*m).minor
                 )));
             }
-            if (*m).flags & READ_ONLY != 0 {
-                return Err(PyBufferError::new_err("cannot import a read-only tensor: tensors are always writable"));
-            }
+            // Read-only memory is taken, as PyTorch does; not to write into it is left to the user.
             ffi::PyCapsule_SetName(p, USED_VERSIONED.as_ptr());
             (Taken::Versioned(m), &(*m).tensor)
         } else if ffi::PyCapsule_IsValid(p, NAME.as_ptr()) != 0 {
@@ -306,6 +332,9 @@ unsafe fn over(taken: Taken, t: &DlTensor) -> PyResult<Tensor> {
             t.dtype.code, t.dtype.bits, t.dtype.lanes
         )));
     };
+    if !(0..=64).contains(&t.ndim) {
+        return Err(PyBufferError::new_err(format!("a tensor with {} dimensions", t.ndim)));
+    }
     // SAFETY: `ndim` numbers at `shape` and, unless null, at `strides`, by the protocol.
     let (sizes, strides) = unsafe {
         let dims = |p: *mut i64| Dims::from_slice(std::slice::from_raw_parts(p, t.ndim as usize));
@@ -313,12 +342,25 @@ unsafe fn over(taken: Taken, t: &DlTensor) -> PyResult<Tensor> {
         let strides = if t.ndim == 0 || t.strides.is_null() { contiguous_strides(&sizes) } else { dims(t.strides) };
         (sizes, strides)
     };
-    if strides.iter().zip(&sizes).any(|(s, n)| *s < 0 && *n > 1) {
-        return Err(PyBufferError::new_err("tensors with negative strides are not supported"));
-    }
-    let last: i64 = sizes.iter().zip(&strides).map(|(n, s)| (n - 1) * s).sum();
-    let nbytes = if sizes.contains(&0) { 0 } else { (last as usize + 1) * dtype.size() };
+    let last = sizes.iter().zip(&strides).try_fold(0i64, |last, (&n, &s)| {
+        let s = if n > 1 { s } else { 0 };
+        if n < 0 || s < 0 { None } else { last.checked_add((n - 1).max(0).checked_mul(s)?) }
+    });
+    let nbytes = match last.map(|l| usize::try_from(l).ok()?.checked_add(1)?.checked_mul(dtype.size())) {
+        Some(Some(_)) if sizes.contains(&0) => 0,
+        Some(Some(n)) => n,
+        _ => {
+            return Err(PyRuntimeError::new_err(format!(
+                "Storage size calculation overflowed with sizes={} and strides={}",
+                flambeau_core::layout::fmt(&sizes),
+                flambeau_core::layout::fmt(&strides)
+            )));
+        }
+    };
     let at = t.data.cast::<u8>().wrapping_add(t.byte_offset as usize);
+    if !(at as usize).is_multiple_of(dtype.size().min(8)) {
+        return Err(PyBufferError::new_err("cannot import memory that is not aligned to its element size"));
+    }
     // SAFETY: the protocol promises this memory until the deleter runs, which `taken` does when dropped.
     let storage = unsafe { Storage::foreign(at, nbytes, Box::new(taken)) };
     Tensor::from_storage(Arc::new(storage), Layout { sizes, strides, offset: 0, dtype }).py()
@@ -330,12 +372,13 @@ unsafe fn over(taken: Taken, t: &DlTensor) -> PyResult<Tensor> {
 #[pyfunction]
 #[pyo3(signature = (ext_tensor, *, device = None, copy = None))]
 fn from_dlpack(ext_tensor: &Bound<'_, PyAny>, device: Option<&Bound<'_, PyAny>>, copy: Option<bool>) -> PyResult<Arg> {
-    let t = import(ext_tensor)?;
     if let Some(d) = crate::bridge::optional_device("from_dlpack", device)?
-        && d != t.device()
+        && !d.is_cpu()
     {
-        return Err(PyBufferError::new_err(format!("cannot import a tensor to the {d} device")));
+        return Err(PyBufferError::new_err(format!("Cannot pack tensors on {d}")));
     }
+    // Said by the producer where it can be: one that does not know the argument gave its own memory.
+    let t = import(ext_tensor, copy)?;
     if copy == Some(true) { t.cast_raw(t.dtype()).py().map(Arg) } else { Ok(Arg(t)) }
 }
 

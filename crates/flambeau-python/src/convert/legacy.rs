@@ -2,10 +2,10 @@
 
 use flambeau_core::view::Layout;
 use flambeau_core::{DType, Device, Tensor, default_dtype};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyInt, PyTuple};
 
 use super::{numpy, on_device, sequence};
 use crate::bridge::{optional_device, type_name};
@@ -26,10 +26,14 @@ pub(super) fn construct(
     let dtype = typed.unwrap_or_else(default_dtype);
     let mut device = Device::CPU;
     let mut named = None;
+    let mut by_size = false;
     for (key, value) in kwargs.into_iter().flatten() {
         match key.extract::<String>()?.as_str() {
-            "device" => device = optional_device("new", Some(&value))?.unwrap_or(Device::CPU),
-            "size" | "other" | "data" | "storage" if args.is_empty() && named.is_none() => named = Some(value),
+            "device" => device = on_cpu(&value)?,
+            key @ ("size" | "other" | "data" | "storage") if args.is_empty() && named.is_none() => {
+                by_size = key == "size";
+                named = Some(value);
+            }
             _ => return Err(no_overload(args, kwargs)),
         }
     }
@@ -38,12 +42,25 @@ pub(super) fn construct(
         (0, Some(v)) => v,
         _ => args.get_item(0)?,
     };
+    if by_size {
+        return Tensor::empty(&first.extract::<Vec<i64>>()?, dtype, device).py();
+    }
     let is_int = |o: &Bound<'_, PyAny>| {
-        o.is_instance_of::<PyInt>() || (numpy::is_scalar(o).unwrap_or(false) && o.extract::<i64>().is_ok())
+        let int = o.is_instance_of::<PyInt>() && !o.is_instance_of::<PyBool>();
+        int || (numpy::is_scalar(o).unwrap_or(false) && o.extract::<i64>().is_ok())
+            || args.len() > 1 && unwrap(o).is_some_and(|t| t.ndim() == 0 && t.dtype().is_int())
     };
     if args.len() > 1 || is_int(&first) {
         let items: Vec<_> = if args.is_empty() { vec![first] } else { args.iter().collect() };
-        if !items.iter().all(is_int) {
+        if let Some(at) = items.iter().position(|i| !is_int(i)) {
+            if at > 0 {
+                return Err(PyTypeError::new_err(format!(
+                    "new(): argument 'size' failed to unpack the object at pos {} with error \"type must be tuple of ints,but \
+                     got {}\"",
+                    at + 1,
+                    type_name(&items[at])
+                )));
+            }
             return Err(no_overload(args, kwargs));
         }
         let sizes = items.iter().map(|i| i.extract::<i64>()).collect::<PyResult<Vec<_>>>()?;
@@ -54,14 +71,19 @@ pub(super) fn construct(
     }
     if let Some(t) = unwrap(&first) {
         if typed.is_some_and(|d| d != t.dtype()) {
-            return Err(PyTypeError::new_err(format!(
-                "expected a tensor of dtype {dtype} (got one of dtype {})",
-                t.dtype()
-            )));
+            let options = |d| {
+                format!(
+                    "TensorOptions(dtype={}, device=cpu, layout=Strided, requires_grad=false (default), \
+                     pinned_memory=false (default), memory_format=(nullopt))",
+                    cpp_name(d)
+                )
+            };
+            return Err(PyTypeError::new_err(format!("expected {} (got {})", options(dtype), options(t.dtype()))));
         }
-        return Ok(t.detach());
+        // Another object over the same memory, which keeps its history.
+        return flambeau_core::call::view(&flambeau_core::view::ViewOp::Alias, t).py();
     }
-    if let Some(storage) = crate::storage::extract(&first) {
+    if let Some(storage) = storage_of(&first, dtype)? {
         let n = (storage.nbytes() / dtype.size()) as i64;
         let layout = Layout {
             sizes: flambeau_core::layout::Dims::from_slice(&[n]),
@@ -80,6 +102,60 @@ pub(super) fn construct(
         return Err(PyTypeError::new_err(format!("new(): data must be a sequence (got {})", type_name(&first))));
     }
     on_device(&sequence::build(&first, Some(dtype))?, dtype, device, false)
+}
+
+/// An untyped storage, or a typed one of this dtype.
+fn storage_of(
+    obj: &Bound<'_, PyAny>,
+    dtype: DType,
+) -> PyResult<Option<std::sync::Arc<flambeau_core::storage::Storage>>> {
+    if let Some(s) = crate::storage::extract(obj) {
+        return Ok(Some(s));
+    }
+    let Some(inner) = obj.getattr_opt("_untyped_storage")? else { return Ok(None) };
+    let given = crate::dtype::extract(&obj.getattr("dtype")?);
+    if given != Some(dtype) {
+        return Err(PyRuntimeError::new_err(format!(
+            "Expected a Storage of type {} or an UntypedStorage, but got type {} for argument 1 'storage'",
+            dtype.scalar_name(),
+            given.map_or("?", DType::scalar_name)
+        )));
+    }
+    Ok(crate::storage::extract(&inner))
+}
+
+fn on_cpu(device: &Bound<'_, PyAny>) -> PyResult<Device> {
+    let wrong = |kind: &str| {
+        PyRuntimeError::new_err(format!(
+            "legacy constructor expects device type: cpu but device type: {kind} was passed"
+        ))
+    };
+    match optional_device("new", Some(device)) {
+        Ok(None) => Ok(Device::CPU),
+        Ok(Some(d)) if d.is_cpu() => Ok(d),
+        Ok(Some(d)) => Err(wrong(d.to_string().split(':').next().unwrap_or_default())),
+        // A bare number names a CUDA device, which there may be none of.
+        Err(e) => Err(if device.is_instance_of::<PyInt>() { wrong("cuda") } else { e }),
+    }
+}
+
+/// A dtype as PyTorch's options show it.
+fn cpp_name(d: DType) -> &'static str {
+    match d {
+        DType::F32 => "float",
+        DType::F64 => "double",
+        DType::F16 => "c10::Half",
+        DType::BF16 => "c10::BFloat16",
+        DType::U8 => "unsigned char",
+        DType::I8 => "signed char",
+        DType::I16 => "short int",
+        DType::I32 => "int",
+        DType::I64 => "long int",
+        DType::Bool => "bool",
+        DType::C64 => "c10::complex<float>",
+        DType::C128 => "c10::complex<double>",
+        d => d.scalar_name(),
+    }
 }
 
 #[cold]

@@ -148,15 +148,26 @@ fn shared(data: &Bound<'_, PyAny>, dtype: Option<DType>, device: Option<Device>)
 /// Any array-like object as a tensor: tensors, arrays, DLPack, buffers, scalars, sequences. With `copy=False` raises
 /// ValueError where the memory cannot be shared.
 #[pyfunction]
-#[pyo3(signature = (obj, *, dtype = None, device = None, copy = None, requires_grad = false))]
+#[pyo3(signature = (obj, *, dtype = None, device = None, copy = None, requires_grad = None))]
 fn asarray<'py>(
     obj: &Bound<'py, PyAny>,
     dtype: Option<&Bound<'py, PyAny>>,
     device: Option<&Bound<'py, PyAny>>,
-    copy: Option<bool>,
-    requires_grad: bool,
+    copy: Option<&Bound<'py, PyAny>>,
+    requires_grad: Option<bool>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = obj.py();
+    let copy = copy
+        .map(|c| match c.cast::<PyBool>() {
+            Ok(c) => Ok(c.is_true()),
+            Err(_) => {
+                Err(PyTypeError::new_err(format!("asarray(): argument 'copy' must be bool, not {}", type_name(c))))
+            }
+        })
+        .transpose()?;
+    if requires_grad.is_none() && tensor_in(obj).is_some_and(|t| t.requires_grad()) {
+        warn_asarray_grad(py)?;
+    }
     let (dtype, device) = (optional_dtype("asarray", dtype)?, optional_device("asarray", device)?);
     let force = copy == Some(true);
     let source = if tensor_in(obj).is_some() {
@@ -164,9 +175,14 @@ fn asarray<'py>(
     } else if numpy::is_array(obj)? {
         wrap(py, numpy::from_array(obj, true)?)?
     } else if numpy::is_scalar(obj)? {
-        return wrap(py, with_grad(new_copy(obj, dtype, device)?, requires_grad)?);
+        if copy == Some(false) {
+            return Err(PyRuntimeError::new_err(
+                "can't alias NumPy scalars. Either remove copy=False or transform it in a ndarray.",
+            ));
+        }
+        return wrap(py, with_grad(new_copy(obj, dtype, device)?, requires_grad == Some(true))?);
     } else if dlpack::offers(obj)? {
-        wrap(py, dlpack::import(obj)?)?
+        wrap(py, dlpack::import(obj, copy)?)?
     } else if let Ok(view) = Buffer::get(obj, ffi::PyBUF_SIMPLE) {
         if view.readonly() {
             warn_readonly_buffer(py)?;
@@ -177,7 +193,7 @@ fn asarray<'py>(
         if copy == Some(false) {
             return Err(PyValueError::new_err("can't alias arbitrary sequence into a tensor."));
         }
-        return wrap(py, with_grad(new_copy(obj, dtype, device)?, requires_grad)?);
+        return wrap(py, with_grad(new_copy(obj, dtype, device)?, requires_grad == Some(true))?);
     };
     let t = expect(&source, "asarray", "obj")?;
     if copy == Some(false) {
@@ -195,13 +211,29 @@ fn asarray<'py>(
     let changes = dtype.is_some_and(|d| d != t.dtype()) || device.is_some_and(|d| d != t.device());
     let out = if force || changes { recorded_to(&source, dtype, device, force)? } else { source };
     let t = expect(&out, "asarray", "obj")?;
-    if !requires_grad && t.requires_grad() {
+    if requires_grad == Some(false) && t.requires_grad() {
         return wrap(py, t.detach());
     }
-    if requires_grad && !t.requires_grad() {
+    if requires_grad == Some(true) && !t.requires_grad() {
         with_grad(t.clone(), true)?;
     }
     Ok(out)
+}
+
+fn warn_asarray_grad(py: Python<'_>) -> PyResult<()> {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    let mut first = false;
+    ONCE.call_once(|| first = true);
+    if !first {
+        return Ok(());
+    }
+    PyErr::warn(
+        py,
+        &py.get_type::<PyUserWarning>(),
+        c"torch.asarray: unspecified requires_grad now defaults to obj.requires_grad instead of False. Pass \
+          requires_grad=False explicitly to get the old behavior and silence this warning.",
+        1,
+    )
 }
 
 /// Bytes without a type of their own are bytes.
@@ -284,7 +316,11 @@ fn frombuffer(
     if unsafe { ffi::PyObject_CheckBuffer(buffer.as_ptr()) } == 0 {
         return Err(PyValueError::new_err("object does not implement Python buffer protocol."));
     }
-    let view = Buffer::get(buffer, ffi::PyBUF_SIMPLE)?;
+    let view = Buffer::get(buffer, ffi::PyBUF_SIMPLE).map_err(|_| {
+        PyRuntimeError::new_err(
+            "could not retrieve a contiguous buffer from the given object (non-contiguous buffers are not supported)",
+        )
+    })?;
     if view.readonly() {
         warn_readonly_buffer(py)?;
     }
@@ -334,6 +370,15 @@ fn scalar_tensor(
     with_grad(Tensor::scalar(value, dtype, device).py()?, requires_grad).map(Arg)
 }
 
+/// Whether an object is an array of NumPy's.
+///
+/// # Safety
+/// A live object; the GIL is held.
+pub(crate) unsafe fn is_array(obj: *mut ffi::PyObject) -> bool {
+    // SAFETY: by the contract.
+    unsafe { numpy::is_array(&Bound::from_borrowed_ptr(Python::assume_attached(), obj)).unwrap_or(false) }
+}
+
 /// A NumPy array as a tensor over the same memory.
 pub(crate) fn from_numpy_array(obj: &Bound<'_, PyAny>) -> PyResult<Tensor> {
     numpy::from_array(obj, false)
@@ -381,6 +426,17 @@ fn tolist<'py>(
     list::tolist(slf.py(), expect(slf, "tolist", "self")?)
 }
 
+/// Refuses keyword arguments that a function does not have.
+pub(crate) fn only(function: &str, known: &[&str], kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+    for key in kwargs.into_iter().flat_map(|k| k.keys()) {
+        let key = key.to_string();
+        if !known.contains(&key.as_str()) {
+            return Err(PyTypeError::new_err(format!("{function}() got an unexpected keyword argument '{key}'")));
+        }
+    }
+    Ok(())
+}
+
 fn to_numpy<'py>(
     slf: &Bound<'py, PyAny>,
     args: &Bound<'py, PyTuple>,
@@ -393,8 +449,20 @@ fn to_numpy<'py>(
             if args.len() == 1 { "was" } else { "were" }
         )));
     }
-    let force = flag(kwargs.map_or(Ok(None), |k| k.get_item("force"))?.as_ref(), false)?;
+    only("numpy", &["force"], kwargs)?;
+    let force = match kwargs.map_or(Ok(None), |k| k.get_item("force"))? {
+        None => false,
+        Some(f) => f
+            .cast::<PyBool>()
+            .map_err(|_| {
+                PyTypeError::new_err(format!("numpy(): argument 'force' must be bool, not {}", type_name(&f)))
+            })?
+            .is_true(),
+    };
     let t = expect(slf, "numpy", "self")?;
+    if force && t.device().is_meta() {
+        return Err(pyo3::exceptions::PyNotImplementedError::new_err("Cannot copy out of meta tensor; no data!"));
+    }
     if force { numpy::to_array(slf.py(), &t.detach(), true) } else { numpy::to_array(slf.py(), t, false) }
 }
 
@@ -420,6 +488,13 @@ fn new_tensor<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let t = expect(slf, "new_tensor", "self")?;
     let named = |name: &str| kwargs.map_or(Ok(None), |k| k.get_item(name));
+    if args.len() > 1 {
+        return Err(PyTypeError::new_err(format!(
+            "new_tensor() takes 1 positional argument but {} were given",
+            args.len()
+        )));
+    }
+    only("new_tensor", &["data", "dtype", "device", "requires_grad", "layout", "pin_memory"], kwargs)?;
     let data = match args.get_item(0) {
         Ok(d) => d,
         Err(_) => named("data")?
@@ -427,13 +502,22 @@ fn new_tensor<'py>(
     };
     let dtype = optional_dtype("new_tensor", named("dtype")?.as_ref())?.unwrap_or(t.dtype());
     let device = optional_device("new_tensor", named("device")?.as_ref())?.unwrap_or(t.device());
+    if unwrap(&data).is_some() {
+        PyErr::warn(
+            slf.py(),
+            &slf.py().get_type::<PyUserWarning>(),
+            c"To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or \
+              sourceTensor.detach().clone().requires_grad_(True), rather than tensor.new_tensor(sourceTensor).",
+            1,
+        )?;
+    }
     let out = new_copy(&data, Some(dtype), Some(device))?;
     wrap(slf.py(), with_grad(out, flag(named("requires_grad")?.as_ref(), false)?)?)
 }
 
 /// The constructor of `torch.FloatTensor` and the other typed names.
 #[pyfunction]
-#[pyo3(signature = (dtype, *args, **kwargs))]
+#[pyo3(signature = (dtype, /, *args, **kwargs))]
 fn _legacy_tensor(
     dtype: &Bound<'_, PyAny>,
     args: &Bound<'_, PyTuple>,

@@ -1,5 +1,7 @@
 //! Nested Python sequences and numbers into tensors: one pass for the shape and the dtype, one that stores.
 
+use std::sync::Once;
+
 use flambeau_core::layout::Dims;
 use flambeau_core::{DType, Scalar, Tensor, promote};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
@@ -22,6 +24,17 @@ pub fn build(data: &Bound<'_, PyAny>, dtype: Option<DType>) -> PyResult<Tensor> 
         return Err(invalid_text(data));
     }
     let sizes = shape(data)?;
+    if let Ok(list) = data.cast::<PyList>()
+        && !list.is_empty()
+        && numpy::is_array(&list.get_item(0)?)?
+    {
+        warn_once(
+            data.py(),
+            &WARNED_ARRAYS,
+            c"Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to a single \
+              numpy.ndarray with numpy.array() before converting to a tensor.",
+        )?;
+    }
     let dtype = match dtype {
         Some(d) => d,
         None => infer(data)?,
@@ -237,9 +250,12 @@ impl Store {
             DType::U16 => self.unsigned::<u16>(obj)?,
             DType::U32 => self.unsigned::<u32>(obj)?,
             DType::U64 => {
-                let v = match obj.extract::<u64>() {
-                    Ok(v) => v,
-                    Err(_) => int(obj)? as u64,
+                if !obj.is_instance_of::<PyInt>() && unwrap(obj).is_none() {
+                    return Err(PyTypeError::new_err("an integer is required"));
+                }
+                let v = match one_element(obj)? {
+                    Some(s) => s.to_i64() as u64,
+                    None => obj.extract::<u64>()?,
                 };
                 self.write(v);
             }
@@ -257,6 +273,9 @@ impl Store {
     }
 
     fn narrow<T: TryFrom<i64>>(&mut self, obj: &Bound<'_, PyAny>) -> PyResult<()> {
+        if obj.cast::<PyFloat>().is_ok_and(|f| whole(f.value()).is_none()) {
+            return Err(self.overflow());
+        }
         let v = T::try_from(int(obj)?).map_err(|_| self.overflow())?;
         self.write(v);
         Ok(())
@@ -264,6 +283,11 @@ impl Store {
 
     /// Negative numbers wrap around, as in PyTorch; too large ones are refused.
     fn unsigned<T: TryFrom<i64> + TryFrom<u64>>(&mut self, obj: &Bound<'_, PyAny>) -> PyResult<()> {
+        if let Ok(f) = obj.cast::<PyFloat>()
+            && (f.value() <= -1.0 || whole(f.value()).is_none())
+        {
+            return Err(self.overflow());
+        }
         let v = int(obj)?;
         let bits = 8 * self.item as u32;
         let v = if v < 0 && v > -(1i64 << bits) { v + (1i64 << bits) } else { v };
@@ -287,13 +311,26 @@ impl Store {
     }
 }
 
+static WARNED_ARRAYS: Once = Once::new();
+
+fn warn_once(py: Python<'_>, once: &Once, text: &std::ffi::CStr) -> PyResult<()> {
+    let mut first = false;
+    once.call_once(|| first = true);
+    if first { PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyUserWarning>(), text, 1) } else { Ok(()) }
+}
+
 fn one_element(obj: &Bound<'_, PyAny>) -> PyResult<Option<Scalar>> {
     match unwrap(obj) {
         None => Ok(None),
         Some(t) if t.numel() != 1 => {
             Err(PyValueError::new_err("only one element tensors can be converted to Python scalars"))
         }
-        Some(t) => t.item().py().map(Some),
+        Some(t) => {
+            if t.requires_grad() {
+                crate::number::warn_of_gradient(obj.py())?;
+            }
+            t.item().py().map(Some)
+        }
     }
 }
 
@@ -315,7 +352,11 @@ fn float(obj: &Bound<'_, PyAny>) -> PyResult<f64> {
 #[inline]
 fn int(obj: &Bound<'_, PyAny>) -> PyResult<i64> {
     if let Ok(f) = obj.cast::<PyFloat>() {
-        return Ok(f.value() as i64);
+        return whole(f.value())
+            .ok_or_else(|| PyRuntimeError::new_err("value cannot be converted to type int64 without overflow"));
+    }
+    if unwrap(obj).is_some_and(|t| t.numel() != 1) {
+        return Err(PyTypeError::new_err("only integer tensors of a single element can be converted to an index"));
     }
     if let Some(s) = one_element(obj)? {
         return Ok(s.to_i64());
@@ -334,6 +375,12 @@ fn int(obj: &Bound<'_, PyAny>) -> PyResult<i64> {
     Ok(v)
 }
 
+/// The integer part of a float that has one in 64 bits.
+fn whole(f: f64) -> Option<i64> {
+    // Both bounds are exact; the upper one itself is too large.
+    (f >= i64::MIN as f64 && f < i64::MAX as f64).then_some(f as i64)
+}
+
 fn truth(obj: &Bound<'_, PyAny>) -> PyResult<bool> {
     match one_element(obj)? {
         Some(s) => Ok(s.to_bool()),
@@ -347,6 +394,12 @@ fn complex(obj: &Bound<'_, PyAny>) -> PyResult<(f64, f64)> {
     }
     match one_element(obj)? {
         Some(s) => Ok(s.to_complex()),
+        // NumPy's narrow complex numbers are not Python's, but know how to become one.
+        None if !obj.is_instance_of::<PyFloat>() && !obj.is_instance_of::<PyInt>() && obj.hasattr("__complex__")? => {
+            let c = obj.call_method0("__complex__")?;
+            let c = c.cast::<PyComplex>().map_err(|_| PyTypeError::new_err("__complex__ returned non-complex"))?;
+            Ok((c.real(), c.imag()))
+        }
         None => {
             // SAFETY: a live object under the GIL; an error is fetched at once.
             let c = unsafe { ffi::PyComplex_RealAsDouble(obj.as_ptr()) };
