@@ -29,8 +29,9 @@ macro_rules! method {
             args: *mut pyo3::ffi::PyObject,
             kwargs: *mut pyo3::ffi::PyObject,
         ) -> *mut pyo3::ffi::PyObject {
+            const NAME: &std::ffi::CStr = $name;
             // SAFETY: CPython calls methods with live objects under the GIL.
-            unsafe { $crate::tensor_type::run_method($f, $name, slf, args, kwargs) }
+            unsafe { $crate::tensor_type::run_method($f, NAME, slf, args, kwargs) }
         }
         pyo3::ffi::PyMethodDef {
             ml_name: $name.as_ptr(),
@@ -55,8 +56,9 @@ macro_rules! getter {
             value: *mut pyo3::ffi::PyObject,
             _: *mut std::ffi::c_void,
         ) -> std::ffi::c_int {
+            const NAME: &std::ffi::CStr = $name;
             // SAFETY: CPython calls setters with live objects (or null to delete) under the GIL.
-            unsafe { $crate::tensor_type::run_set($set, $name, slf, value) }
+            unsafe { $crate::tensor_type::run_set($set, NAME, slf, value) }
         }
         let mut def = $crate::getter!(@get $name, $get);
         def.set = Some(set);
@@ -67,8 +69,9 @@ macro_rules! getter {
             slf: *mut pyo3::ffi::PyObject,
             _: *mut std::ffi::c_void,
         ) -> *mut pyo3::ffi::PyObject {
+            const NAME: &std::ffi::CStr = $name;
             // SAFETY: CPython calls getters with live objects under the GIL.
-            unsafe { $crate::tensor_type::run_get($get, $name, slf) }
+            unsafe { $crate::tensor_type::run_get($get, NAME, slf) }
         }
         pyo3::ffi::PyGetSetDef {
             name: $name.as_ptr(),
