@@ -29,6 +29,7 @@ enum Owner {
 
 impl Storage {
     /// Uninitialised bytes; on the meta device no memory at all.
+    #[inline]
     pub fn new(nbytes: usize, device: Device) -> Result<Storage> {
         let ptr =
             if device.is_meta() || nbytes == 0 { std::ptr::null_mut() } else { alloc::allocate(nbytes)?.as_ptr() };

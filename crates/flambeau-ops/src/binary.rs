@@ -3,6 +3,7 @@
 use flambeau_core::autograd::Vjp;
 use flambeau_core::backend::{Backend, BinaryOp};
 use flambeau_core::dtype::Category;
+use flambeau_core::layout::same;
 use flambeau_core::op::{Diff, Grads, Inputs, Kind, Metas, OpDef, Params, ParamsExt, Samples, surface};
 use flambeau_core::{DType, Error, Result, Scalar, Tensor, call1, default_dtype, params};
 
@@ -14,8 +15,8 @@ use crate::unary::{self, log, neg, pow_number};
 fn run(b: &dyn Backend, op: BinaryOp, x: Inputs, o: &[Tensor], p: &[f64]) -> Result<()> {
     let (a, c, out) = (arg(x, 0)?, arg(x, 1)?, &o[0]);
     if a.dtype() == c.dtype()
-        && a.sizes() == out.sizes()
-        && c.sizes() == out.sizes()
+        && same(a.sizes(), out.sizes())
+        && same(c.sizes(), out.sizes())
         && (a.dtype() == out.dtype() || out.dtype() == DType::Bool)
     {
         return b.binary(op, p, a.raw(), c.raw(), out.raw());

@@ -8,6 +8,7 @@
 //! - `convert`, `storage`, `autograd`, `generator`: data from and to Python, and the objects of the autograd engine.
 //! - `optim`: optimizer steps over whole parameter groups.
 
+mod allocator;
 mod args;
 mod attrs;
 mod autograd;
@@ -36,7 +37,7 @@ mod typeinfo;
 use std::ffi::CStr;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 use pyo3::prelude::*;
 

@@ -4,6 +4,7 @@ mod binary;
 pub(crate) mod block;
 mod complex;
 mod copy;
+mod crossed;
 mod fill;
 mod int;
 mod predicate;
