@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::autograd::Vjp;
-use crate::backend::Backend;
+use crate::backend::{Backend, BinaryOp};
 use crate::device::Device;
 use crate::dtype::DType;
 use crate::error::Result;
@@ -162,6 +162,8 @@ pub struct OpDef {
     pub aliases: &'static [&'static str],
     pub surfaces: u16,
     pub kind: Kind,
+    /// The kernel that small contiguous operands of one float type may go to directly.
+    pub quick: Option<BinaryOp>,
     pub diff: Diff,
     pub saves: Saves,
     /// Outputs that can carry a gradient, as bits.

@@ -188,6 +188,19 @@ const fn signature(name: &str, [either, tensor, values]: [&'static str; 3]) -> &
     if same_text(name, "logaddexp2") { tensor } else { either }
 }
 
+/// Where the result has the dtype of float operands.
+macro_rules! quick {
+    (same $kernel:ident) => {
+        Some(BinaryOp::$kernel)
+    };
+    (float $kernel:ident) => {
+        Some(BinaryOp::$kernel)
+    };
+    ($rule:ident $kernel:ident) => {
+        None
+    };
+}
+
 macro_rules! binary {
     ($list:ident, $trait:ident: $($name:ident: $rule:ident => $kernel:ident, $saves:expr, $diff:expr, $range:expr, $on:expr, $alias:expr, $doc:literal;)*) => {
         $(
@@ -205,6 +218,7 @@ macro_rules! binary {
                     aliases: &$alias,
                     surfaces: $on,
                     kind: Kind::Kernel { infer: infer::$rule, run: |b, x, o, _| run(b, BinaryOp::$kernel, x, o, &[]) },
+                    quick: quick!($rule $kernel),
                     diff: $diff,
                     saves: $saves,
                     samples: Some(|s| samples(s, $range.0, $range.1, if matches!($diff, Diff::Never) { 0 } else { 3 })),
@@ -340,6 +354,7 @@ rows! { MORE:
             }
             run(b, BinaryOp::Add, x, o, &alpha(p))
         } },
+        quick: Some(BinaryOp::Add),
         diff: vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => times_alpha(c.g(), c.p, 1.0))),
         samples: Some(|s| {
             samples(s, -3.0, 3.0, 3);
@@ -354,6 +369,7 @@ rows! { MORE:
         aliases: &["subtract"],
         surfaces: FMI,
         kind: Kind::Kernel { infer: infer::minus, run: |b, x, o, p| run(b, BinaryOp::Sub, x, o, &alpha(p)) },
+        quick: Some(BinaryOp::Sub),
         diff: vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => times_alpha(c.g(), c.p, -1.0))),
         samples: Some(|s| {
             samples(s, -3.0, 3.0, 3);

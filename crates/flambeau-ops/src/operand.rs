@@ -32,6 +32,7 @@ pub const BASE: OpDef = OpDef {
     aliases: &[],
     surfaces: FM,
     kind: Kind::Composite(undefined),
+    quick: None,
     diff: Diff::Through,
     saves: NONE,
     diff_outputs: u16::MAX,

@@ -155,7 +155,19 @@ pub(crate) fn next_seq() -> u64 {
 }
 
 impl Node {
-    #[inline]
+    /// A node of a recorded operation.
+    #[inline(always)]
+    pub(crate) fn recorded(
+        op: &'static OpDef,
+        params: Params,
+        saved: SmallVec<[Saved; 2]>,
+        next: Edges,
+        outs: SmallVec<[OutMeta; 1]>,
+    ) -> Arc<Node> {
+        Node::new(Action::Op { op, params, saved: Mutex::new(saved) }, next, outs)
+    }
+
+    #[inline(always)]
     pub(crate) fn new(action: Action, next: Edges, outs: SmallVec<[OutMeta; 1]>) -> Arc<Node> {
         // Written where it stays: `Arc::new` would build it on the stack and copy it.
         let mut place = Arc::new(std::mem::MaybeUninit::<Node>::uninit());
