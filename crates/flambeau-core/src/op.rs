@@ -70,27 +70,53 @@ pub fn dense_strides(sizes: &[i64], strides: &[i64]) -> Dims {
     if crate::layout::is_non_overlapping_and_dense(sizes, strides) {
         return Dims::from_slice(strides);
     }
-    let mut order: SmallVec<[usize; 8]> = (0..sizes.len()).collect();
-    // Insertion sort, outermost first; a dimension of size one or stride zero keeps its place.
-    for i in 1..order.len() {
-        let mut j = i;
-        while j > 0 {
-            let (a, b) = (order[j - 1], order[j]);
-            let ambiguous = strides[a] == 0 || strides[b] == 0;
-            if ambiguous || strides[a] > strides[b] || (strides[a] == strides[b] && sizes[a] <= sizes[b]) {
-                break;
+    iterated_strides(sizes, &[Dims::from_slice(strides)]).unwrap_or_else(|| crate::layout::contiguous_strides(sizes))
+}
+
+/// The order of memory that PyTorch gives the result of walking over operands together, `None` for row-major: the first
+/// operand that tells two dimensions apart decides. The operands' strides are expanded to `sizes`, zero where they
+/// broadcast.
+pub fn iterated_strides(sizes: &[i64], operands: &[Dims]) -> Option<Dims> {
+    // Below zero: `a` lies inside `b`; above: outside; zero: nobody can tell.
+    let compare = |a: usize, b: usize| -> i32 {
+        for s in operands {
+            if s[a] == 0 || s[b] == 0 {
+                continue;
             }
-            order.swap(j - 1, j);
-            j -= 1;
+            if s[a] != s[b] {
+                return if s[a] < s[b] { -1 } else { 1 };
+            }
+            if sizes[a] > sizes[b] {
+                return 1;
+            }
+        }
+        0
+    };
+    // Innermost first.
+    let mut order: SmallVec<[usize; 8]> = (0..sizes.len()).rev().collect();
+    for i in 1..order.len() {
+        let mut moving = i;
+        for j in (0..i).rev() {
+            match compare(order[j], order[moving]) {
+                1 => {
+                    order.swap(j, moving);
+                    moving = j;
+                }
+                -1 => break,
+                _ => {}
+            }
         }
     }
-    let mut out = Dims::from_elem(1, sizes.len());
-    let mut acc = 1;
-    for &d in order.iter().rev() {
-        out[d] = acc;
-        acc *= sizes[d].max(1);
+    if order.iter().rev().copied().eq(0..sizes.len()) {
+        return None;
     }
-    out
+    let mut out = Dims::from_elem(0, sizes.len());
+    let mut acc = 1;
+    for d in order {
+        out[d] = acc;
+        acc *= sizes[d];
+    }
+    Some(out)
 }
 
 pub type Metas = SmallVec<[Meta; 1]>;

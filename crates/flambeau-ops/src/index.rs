@@ -142,14 +142,7 @@ rows! { ROWS_ALL:
         samples: Some(|s| for d in [0i64, -1] { let (x, i) = (s.normal(&[3, 4]), s.ints(&[5], 0, 3)); s.push(vec![Some(x), Some(i)], params![d], 1) }),
         ..BASE
     };
-    index = OpDef {
-        sig: "index(Tensor input, Tensor?[] indices) -> Tensor",
-        doc: "Advanced indexing: broadcast index tensors (or masks) for some dimensions, all positions of the others.",
-        surfaces: INTERNAL,
-        kind: Kind::Composite(|x, _| one(crate::indexing::index(arg(x, 0)?, &x[1..])?)),
-        ..BASE
-    };
-    index_put = OpDef {
+    index_put_masked = OpDef {
         sig: "index_put(Tensor input, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
         doc: "A copy with values written (or added) by advanced indexing.",
         surfaces: FMI,
@@ -164,7 +157,9 @@ rows! { ROWS_ALL:
                 let x = arg(x, 0)?;
                 check!(!x.device().is_meta(), NotImplemented, "nonzero: the output's shape depends on data, which a meta tensor has not");
                 let n = flambeau_core::device::backend(x.device())?.count_nonzero(x.raw())? as i64;
-                Ok(smallvec::smallvec![Meta::new(&[n, x.ndim() as i64], DType::I64, x.device())])
+                // A column for each dimension, gapless, as PyTorch lays it out.
+                let strides = Some(Dims::from_slice(&[1, n]));
+                Ok(smallvec::smallvec![Meta { strides, ..Meta::new(&[n, x.ndim() as i64], DType::I64, x.device()) }])
             },
             run: |b, x, o, _| b.nonzero(arg(x, 0)?.raw(), o[0].raw()),
         },

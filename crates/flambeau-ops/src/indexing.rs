@@ -1,26 +1,19 @@
 //! Advanced indexing: `x[i, :, j]` with index tensors and masks.
+//!
+//! Masks are turned into coordinates first. The kernels then see every index expanded to one shape and the indexed
+//! dimensions first; a [`Plan`] arranges that by strides alone, so that no view is recorded.
 
 use flambeau_core::backend::Raw;
 use flambeau_core::layout::{self, Dims};
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Params, ParamsExt, Saves};
-use flambeau_core::{DType, Result, Tensor, call1, check, params};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Params, ParamsExt, Saves, iterated_strides, surface};
+use flambeau_core::{DType, Error, Result, Tensor, call_inplace, call1, check, params};
 
 use crate::operand::*;
-use crate::view::{expand, permute, reshape, select};
+use crate::view::{expand, reshape, select};
 
-/// The tensor with its indexed dimensions first, and the indices broadcast to one shape.
-struct Prepared {
-    x: Tensor,
-    /// The order that put the indexed dimensions first.
-    order: Vec<i64>,
-    indices: Vec<Tensor>,
-    axes: Vec<i64>,
-    /// Where the broadcast index dimensions stand in the result.
-    at: usize,
-}
-
-fn prepare(x: &Tensor, indices: Inputs) -> Result<Prepared> {
-    // A mask stands for the coordinates of its true elements: one index per dimension it covers.
+/// One `int64` index for each leading dimension, `None` where all of it is taken: a mask stands for the coordinates of
+/// its true elements, one index per dimension it covers.
+fn flatten(x: &Tensor, indices: Inputs) -> Result<Vec<Option<Tensor>>> {
     let mut flat: Vec<Option<Tensor>> = Vec::new();
     for index in indices {
         let Some(t) = index else {
@@ -29,16 +22,7 @@ fn prepare(x: &Tensor, indices: Inputs) -> Result<Prepared> {
         };
         match t.dtype() {
             DType::Bool | DType::U8 => {
-                for k in 0..t.ndim() {
-                    let d = flat.len() + k;
-                    check!(
-                        d < x.ndim() && x.sizes()[d] == t.sizes()[k],
-                        Index,
-                        "The shape of the mask {} at index {k} does not match the shape of the indexed tensor {} at index {d}",
-                        layout::fmt(t.sizes()),
-                        layout::fmt(x.sizes())
-                    );
-                }
+                check_mask(x, t, flat.len())?;
                 let at = call1(&crate::index::nonzero::OP, &[Some(t)], Params::new())?;
                 for k in 0..t.ndim() as i64 {
                     flat.push(Some(select(&at, 1, k)?));
@@ -51,64 +35,136 @@ fn prepare(x: &Tensor, indices: Inputs) -> Result<Prepared> {
             }
         }
     }
+    check!(flat.len() <= MOST, Index, "at most {MOST} dimensions can be indexed by tensors, got {}", flat.len());
     check!(flat.len() <= x.ndim(), Index, "too many indices for tensor of dimension {} (got {})", x.ndim(), flat.len());
-    let mut shape = Dims::new();
-    for t in flat.iter().flatten() {
-        shape = layout::broadcast(&shape, t.sizes()).map_err(|_| {
-            let all: Vec<String> = flat.iter().flatten().map(|t| layout::fmt(t.sizes())).collect();
-            flambeau_core::Error::index(format!(
-                "shape mismatch: indexing tensors could not be broadcast together with shapes {}",
-                all.join(", ")
-            ))
-        })?;
-    }
-    let axes: Vec<i64> = (0..flat.len() as i64).filter(|&d| flat[d as usize].is_some()).collect();
-    check!(
-        layout::numel(&shape) == 0 || axes.iter().all(|&d| x.sizes()[d as usize] != 0),
-        Index,
-        "index is out of bounds for dimension with size 0"
-    );
-    let adjacent = axes.windows(2).all(|w| w[1] == w[0] + 1);
-    let rest = (0..x.ndim() as i64).filter(|d| !axes.contains(d));
-    let order: Vec<i64> = axes.iter().copied().chain(rest).collect();
-    let at = if adjacent { axes.first().map_or(0, |&a| a as usize) } else { 0 };
-    let indices = flat.iter().flatten().map(|t| expand(t, &shape)).collect::<Result<_>>()?;
-    Ok(Prepared { x: permute(x, &order)?, order, indices, axes, at })
+    Ok(flat)
 }
 
-/// Moves the broadcast index dimensions (first in `y`) to where they belong.
-fn place(y: &Tensor, k: usize, at: usize) -> Result<Tensor> {
-    if at == 0 {
-        return Ok(y.clone());
+/// A mask for the dimensions from `first` on has their sizes.
+fn check_mask(x: &Tensor, mask: &Tensor, first: usize) -> Result<()> {
+    for k in 0..mask.ndim() {
+        let d = first + k;
+        check!(
+            d < x.ndim() && x.sizes()[d] == mask.sizes()[k],
+            Index,
+            "The shape of the mask {} at index {k} does not match the shape of the indexed tensor {} at index {d}",
+            layout::fmt(mask.sizes()),
+            layout::fmt(x.sizes())
+        );
     }
-    let n = y.ndim();
-    let order: Vec<i64> = (k..k + at).chain(0..k).chain(k + at..n).map(|d| d as i64).collect();
-    permute(y, &order)
+    Ok(())
 }
 
-/// The reverse of [`place`].
-fn unplace(y: &Tensor, k: usize, at: usize) -> Result<Tensor> {
-    if at == 0 {
-        return Ok(y.clone());
+/// How flat indices apply to a tensor.
+struct Plan {
+    /// The indexed dimensions.
+    axes: Vec<usize>,
+    /// All dimensions, the indexed ones first.
+    order: Vec<usize>,
+    /// What the indices broadcast to.
+    shape: Dims,
+    /// Where `shape` stands in the result.
+    at: usize,
+    /// The result's sizes.
+    sizes: Dims,
+}
+
+impl Plan {
+    fn new(x: &Tensor, flat: Inputs) -> Result<Plan> {
+        let mut shape = Dims::new();
+        for t in flat.iter().flatten() {
+            shape = layout::broadcast(&shape, t.sizes()).map_err(|_| {
+                let all: Vec<String> = flat.iter().flatten().map(|t| layout::fmt(t.sizes())).collect();
+                Error::index(format!(
+                    "shape mismatch: indexing tensors could not be broadcast together with shapes {}",
+                    all.join(", ")
+                ))
+            })?;
+        }
+        let axes: Vec<usize> = (0..flat.len()).filter(|&d| flat[d].is_some()).collect();
+        check!(
+            layout::numel(&shape) == 0 || axes.iter().all(|&d| x.sizes()[d] != 0),
+            Index,
+            "index is out of bounds for dimension with size 0"
+        );
+        let adjacent = axes.windows(2).all(|w| w[1] == w[0] + 1);
+        let at = if adjacent { axes.first().copied().unwrap_or(0) } else { 0 };
+        let rest: Vec<usize> = (0..x.ndim()).filter(|d| !axes.contains(d)).collect();
+        let order: Vec<usize> = axes.iter().chain(&rest).copied().collect();
+        let mut sizes: Dims = rest[..at].iter().map(|&d| x.sizes()[d]).collect();
+        sizes.extend_from_slice(&shape);
+        sizes.extend(rest[at..].iter().map(|&d| x.sizes()[d]));
+        Ok(Plan { axes, order, shape, at, sizes })
     }
-    let n = y.ndim();
-    let order: Vec<i64> = (at..at + k).chain(0..at).chain(at + k..n).map(|d| d as i64).collect();
-    permute(y, &order)
+
+    /// The operand's own layout with the indexed dimensions first.
+    fn table(&self, t: &Tensor) -> (Dims, Dims) {
+        self.order.iter().map(|&d| (t.sizes()[d], t.strides()[d])).unzip()
+    }
+
+    /// The layout of a tensor of the result's sizes with the index dimensions first.
+    fn list(&self, strides: &[i64]) -> (Dims, Dims) {
+        let k = self.shape.len();
+        let order = (self.at..self.at + k).chain(0..self.at).chain(self.at + k..self.sizes.len());
+        order.map(|d| (self.sizes[d], strides[d])).unzip()
+    }
+
+    /// The strides of each index, expanded.
+    fn index_strides(&self, flat: Inputs) -> Result<Vec<Dims>> {
+        let expanded = |t: &Tensor| {
+            layout::expand_strides(t.sizes(), t.strides(), &self.shape)
+                .ok_or_else(|| Error::index("indices do not broadcast".to_string()))
+        };
+        flat.iter().flatten().map(|t| expanded(t)).collect()
+    }
+
+    /// The order of memory of the result: that of walking over the operand and the indices together.
+    fn result_strides(&self, x: &Tensor, flat: Inputs) -> Result<Option<Dims>> {
+        let rest = &self.order[self.axes.len()..];
+        let mut source: Dims = rest[..self.at].iter().map(|&d| x.strides()[d]).collect();
+        source.extend(self.shape.iter().map(|_| 0));
+        source.extend(rest[self.at..].iter().map(|&d| x.strides()[d]));
+        let mut operands = vec![source];
+        for strides in self.index_strides(flat)? {
+            let mut wide = Dims::from_elem(0, self.at);
+            // Dimensions of size one count with a stride, unless they were expanded.
+            wide.iter_mut()
+                .zip(&self.sizes)
+                .filter(|(_, n)| **n == 1)
+                .for_each(|(s, _)| *s = layout::numel(&self.shape));
+            wide.extend_from_slice(&strides);
+            wide.extend(self.sizes[wide.len()..].iter().map(|&n| (n == 1) as i64));
+            operands.push(wide);
+        }
+        Ok(iterated_strides(&self.sizes, &operands))
+    }
+}
+
+/// Runs `f` on the indices as the kernels want them.
+fn with_indices(plan: &Plan, flat: Inputs, f: impl FnOnce(&[Raw]) -> Result<()>) -> Result<()> {
+    let strides = plan.index_strides(flat)?;
+    let raws: Vec<Raw> =
+        flat.iter().flatten().zip(&strides).map(|(t, s)| t.raw().with_layout(&plan.shape, s)).collect();
+    f(&raws)
+}
+
+/// `[x, indices..]`, and a value where there is one.
+fn arguments<'a>(x: &'a Tensor, flat: &'a [Option<Tensor>], values: Option<&'a Tensor>) -> Vec<Option<&'a Tensor>> {
+    let indices = flat.iter().map(Option::as_ref);
+    std::iter::once(Some(x)).chain(indices).chain(values.map(Some)).collect()
 }
 
 /// `x[indices]`.
 pub fn index(x: &Tensor, indices: Inputs) -> Result<Tensor> {
-    let p = prepare(x, indices)?;
-    if p.indices.is_empty() {
+    let flat = flatten(x, indices)?;
+    if flat.iter().all(Option::is_none) {
         return crate::view::alias(x);
     }
-    let args: Vec<Option<&Tensor>> = std::iter::once(&p.x).chain(&p.indices).map(Some).collect();
-    let y = call1(&index_kernel::OP, &args, params![p.indices.len(), p.axes.clone()])?;
-    place(&y, p.indices[0].ndim(), p.at)
+    call1(&index::OP, &arguments(x, &flat, None), params![flat.len()])
 }
 
-/// A copy of `x` with `values` written (or added) at `x[indices]`.
-pub fn index_put(x: &Tensor, indices: Inputs, values: &Tensor, accumulate: bool) -> Result<Tensor> {
+/// The value of an assignment, fit for `x[flat]`: leading dimensions of size one may be too many.
+fn fitted(x: &Tensor, flat: &[Option<Tensor>], values: &Tensor) -> Result<Tensor> {
     check!(
         values.dtype() == x.dtype(),
         Runtime,
@@ -116,41 +172,80 @@ pub fn index_put(x: &Tensor, indices: Inputs, values: &Tensor, accumulate: bool)
         x.dtype().scalar_name(),
         values.dtype().scalar_name()
     );
-    let p = prepare(x, indices)?;
-    if p.indices.is_empty() {
+    let indices: Vec<Option<&Tensor>> = flat.iter().map(Option::as_ref).collect();
+    let to = Plan::new(x, &indices)?.sizes;
+    check!(
+        layout::is_expandable(values.sizes(), &to) || values.numel() == 1 || leading_ones(values, &to),
+        Runtime,
+        "shape mismatch: value tensor of shape {} cannot be broadcast to indexing result of shape {}",
+        layout::fmt(values.sizes()),
+        layout::fmt(&to)
+    );
+    if values.ndim() > to.len() {
+        reshape(values, &values.sizes()[values.ndim() - to.len()..])
+    } else {
+        Ok(values.clone())
+    }
+}
+
+/// A copy of `x` with `values` written (or added) at `x[indices]`.
+pub fn index_put(x: &Tensor, indices: Inputs, values: &Tensor, accumulate: bool) -> Result<Tensor> {
+    let flat = flatten(x, indices)?;
+    if flat.iter().all(Option::is_none) {
         return if accumulate {
             crate::binary::add(x, values)
         } else {
             expand(values, x.sizes()).and_then(|v| crate::copy::clone(&v))
         };
     }
-    let k = p.indices[0].ndim();
-    // The shape of x[indices], to which values broadcast.
-    let mut inner = Dims::from_slice(p.indices[0].sizes());
-    inner.extend_from_slice(&p.x.sizes()[p.indices.len()..]);
-    let mut outer: Dims = inner[k..k + p.at].into();
-    outer.extend_from_slice(&inner[..k]);
-    outer.extend_from_slice(&inner[k + p.at..]);
-    check!(
-        layout::is_expandable(values.sizes(), &outer) || values.numel() == 1 || leading_ones(values, &outer),
-        Runtime,
-        "shape mismatch: value tensor of shape {} cannot be broadcast to indexing result of shape {}",
-        layout::fmt(values.sizes()),
-        layout::fmt(&outer)
-    );
-    let values = if values.ndim() > outer.len() {
-        reshape(values, &values.sizes()[values.ndim() - outer.len()..])?
-    } else {
-        values.clone()
-    };
-    let values = unplace(&expand(&values, &outer)?, k, p.at)?;
-    let args: Vec<Option<&Tensor>> = std::iter::once(&p.x).chain(&p.indices).chain([&values]).map(Some).collect();
-    let y = call1(&index_put_kernel::OP, &args, params![p.indices.len(), p.axes.clone(), accumulate])?;
-    let mut inverse = vec![0i64; p.order.len()];
-    for (i, &d) in p.order.iter().enumerate() {
-        inverse[d as usize] = i as i64;
+    let values = fitted(x, &flat, values)?;
+    call1(&index_put::OP, &arguments(x, &flat, Some(&values)), params![flat.len(), accumulate])
+}
+
+/// Writes `values` into `x[indices]`, where they are.
+///
+/// # Errors
+/// Indices out of range or of a wrong dtype, values that do not broadcast or have another dtype, and whatever forbids
+/// to change `x`.
+pub fn index_put_(x: &Tensor, indices: Inputs, values: &Tensor) -> Result<()> {
+    let mask = filling_mask(x, indices, values)?;
+    let mut values = values.clone();
+    if let Some(mask) = &mask {
+        check!(
+            mask.dtype() == DType::Bool,
+            Runtime,
+            "masked_fill_ only supports boolean masks, but got mask with dtype {}",
+            flambeau_core::c_name(mask.dtype())
+        );
+        values = crate::copy::to_dtype(&reshape(&values, &[])?, x.dtype())?;
+        // What is recorded is a write by index, as in PyTorch.
+        if !(flambeau_core::autograd::grad_enabled() && (x.requires_grad() || values.requires_grad())) {
+            let x = [Some(x), Some(mask), Some(&values)];
+            return call_inplace(&crate::ternary::masked_fill::OP, &x, Params::new()).map(|_| ());
+        }
     }
-    permute(&y, &inverse)
+    let flat = flatten(x, indices)?;
+    if flat.iter().all(Option::is_none) {
+        return crate::copy::copy_(x, &values);
+    }
+    let values = fitted(x, &flat, &values)?;
+    call_inplace(&index_put::OP, &arguments(x, &flat, Some(&values)), params![flat.len(), false]).map(|_| ())
+}
+
+/// The one mask of an assignment of a single number, seen as a mask of all of `x`.
+fn filling_mask(x: &Tensor, indices: Inputs, values: &Tensor) -> Result<Option<Tensor>> {
+    if values.numel() != 1 || !values.device().is_cpu() {
+        return Ok(None);
+    }
+    let mut given = indices.iter().enumerate().filter_map(|(d, t)| t.map(|t| (d, t)));
+    let (Some((first, mask)), None) = (given.next(), given.next()) else { return Ok(None) };
+    if !matches!(mask.dtype(), DType::Bool | DType::U8) {
+        return Ok(None);
+    }
+    check_mask(x, mask, first)?;
+    let mut sizes = Dims::from_slice(mask.sizes());
+    sizes.resize(x.ndim() - first, 1);
+    reshape(mask, &sizes).map(Some)
 }
 
 /// More dimensions than the target, but all extra ones of size one.
@@ -160,82 +255,104 @@ fn leading_ones(v: &Tensor, to: &[i64]) -> bool {
         && layout::is_expandable(&v.sizes()[v.ndim() - to.len()..], to)
 }
 
-fn raws<'a>(x: &[Option<&'a Tensor>], n: usize) -> Result<Vec<Raw<'a>>> {
-    (1..=n).map(|i| Ok(arg(x, i)?.raw())).collect()
+/// The indices among a call's inputs.
+fn indices<'a>(x: &'a [Option<&'a Tensor>], p: &Params) -> Inputs<'a> {
+    &x[1..=p.int(0) as usize]
 }
 
-fn axes(p: &Params) -> Vec<usize> {
-    p.ints(1).iter().map(|&d| d as usize).collect()
+/// The saved indices of a node.
+fn saved(c: &flambeau_core::autograd::Vjp) -> Result<Vec<Option<Tensor>>> {
+    (1..=c.p.int(0) as usize).map(|i| c.opt_x(i)).collect()
 }
+
+/// The most indices that a node keeps.
+const MOST: usize = 14;
+const INDICES: Saves = Saves { inputs: 0b0111_1111_1111_1110, outputs: 0, cross: false };
 
 rows! { ROWS_ALL:
-    index_kernel = OpDef {
-        sig: "index_kernel(Tensor input, Tensor[] indices, int[] axes) -> Tensor",
-        doc: "Elements at broadcast indices of the leading dimensions.",
+    index = OpDef {
+        sig: "index(Tensor input, Tensor?[] indices) -> Tensor",
+        doc: "Elements at broadcast int64 indices of some leading dimensions, all positions of the others.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
             infer: |x, p| {
-                let (t, n) = (arg(x, 0)?, p.int(0) as usize);
-                let mut sizes = Dims::from_slice(arg(x, 1)?.sizes());
-                sizes.extend_from_slice(&t.sizes()[n..]);
-                Ok(smallvec::smallvec![Meta::new(&sizes, t.dtype(), t.device())])
+                let t = arg(x, 0)?;
+                let plan = Plan::new(t, indices(x, p))?;
+                let strides = plan.result_strides(t, indices(x, p))?;
+                Ok(smallvec::smallvec![Meta { sizes: plan.sizes, strides, dtype: t.dtype(), device: t.device() }])
             },
-            run: |b, x, o, p| b.index(arg(x, 0)?.raw(), &raws(x, p.int(0) as usize)?, &axes(p), o[0].raw()),
+            run: |b, x, o, p| {
+                let t = arg(x, 0)?;
+                let plan = Plan::new(t, indices(x, p))?;
+                let ((ts, tt), (os, ot)) = (plan.table(t), plan.list(o[0].strides()));
+                with_indices(&plan, indices(x, p), |at| {
+                    b.index(t.raw().with_layout(&ts, &tt), at, &plan.axes, o[0].raw().with_layout(&os, &ot))
+                })
+            },
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => {
-            let (m, n) = (c.meta(0), c.p.int(0) as usize);
+            let m = c.meta(0);
             let zero = crate::create::zeros(&m.sizes, c.g().dtype(), m.device)?;
-            let at: Vec<Tensor> = (1..=n).map(|i| c.x(i)).collect::<Result<_>>()?;
-            let args: Vec<Option<&Tensor>> = std::iter::once(&zero).chain(&at).chain([c.g()]).map(Some).collect();
-            call1(&index_put_kernel::OP, &args, params![n, c.p.ints(1), true])
+            call1(&index_put::OP, &arguments(&zero, &saved(c)?, Some(c.g())), params![c.p.int(0), true])
         })),
-        saves: Saves { inputs: 0b1_1111_1110, outputs: 0, cross: false },
+        saves: INDICES,
         samples: Some(|s| {
             let (x, i, j) = (s.normal(&[3, 4, 2]), s.ints(&[2, 3], 0, 3), s.ints(&[2, 3], 0, 4));
-            s.push(vec![Some(x), Some(i), Some(j)], params![2, [0i64, 1]], 1);
+            s.push(vec![Some(x), Some(i), Some(j)], params![2], 1);
+            let (x, i, j) = (s.normal(&[3, 2, 4, 2]), s.ints(&[2, 1], -3, 3), s.ints(&[3], 0, 4));
+            s.push(vec![Some(x), Some(i), None, Some(j)], params![3], 1);
+            let (x, i) = (s.normal(&[2, 3, 2]), s.ints(&[4], -3, 3));
+            s.push(vec![Some(x), None, Some(i)], params![2], 1);
         }),
         ..BASE
     };
-    index_put_kernel = OpDef {
-        sig: "index_put_kernel(Tensor input, Tensor[] indices, Tensor values, int[] axes, bool accumulate) -> Tensor",
-        doc: "A copy with values at broadcast indices of the leading dimensions.",
-        surfaces: INTERNAL,
+    index_put = OpDef {
+        sig: "index_put_flat(Tensor input, Tensor?[] indices, Tensor values, bool accumulate) -> Tensor",
+        doc: "A copy with values at broadcast int64 indices of some leading dimensions.",
+        surfaces: INTERNAL | surface::INPLACE,
         kind: Kind::Kernel {
-            infer: |x, _| { let t = arg(x, 0)?; Ok(smallvec::smallvec![Meta::new(t.sizes(), t.dtype(), t.device())]) },
+            infer: |x, _| Ok(smallvec::smallvec![Meta::like(arg(x, 0)?)]),
             run: |b, x, o, p| {
-                let (t, n) = (arg(x, 0)?, p.int(0) as usize);
-                b.copy(t.raw(), o[0].raw())?;
-                b.index_put(o[0].raw(), &raws(x, n)?, &axes(p), arg(x, n + 1)?.raw(), p.bool(2))
+                let (t, values, out) = (arg(x, 0)?, arg(x, p.int(0) as usize + 1)?, &o[0]);
+                if out.data_ptr() != t.data_ptr() || out.strides() != t.strides() {
+                    b.copy(t.raw(), out.raw())?;
+                }
+                let plan = Plan::new(t, indices(x, p))?;
+                let strides = layout::expand_strides(values.sizes(), values.strides(), &plan.sizes).ok_or_else(|| {
+                    Error::runtime(format!(
+                        "shape mismatch: value tensor of shape {} cannot be broadcast to indexing result of shape {}",
+                        layout::fmt(values.sizes()),
+                        layout::fmt(&plan.sizes)
+                    ))
+                })?;
+                let ((ts, tt), (vs, vt)) = (plan.table(out), plan.list(&strides));
+                with_indices(&plan, indices(x, p), |at| {
+                    let (table, list) = (out.raw().with_layout(&ts, &tt), values.raw().with_layout(&vs, &vt));
+                    b.index_put(table, at, &plan.axes, list, p.bool(1))
+                })
             },
         },
         diff: Diff::Vjp(|c| {
-            let n = c.p.int(0) as usize;
-            let at: Vec<Tensor> = (1..=n).map(|i| c.x(i)).collect::<Result<_>>()?;
-            let read = |g: &Tensor| {
-                let args: Vec<Option<&Tensor>> = std::iter::once(g).chain(&at).map(Some).collect();
-                call1(&index_kernel::OP, &args, params![n, c.p.ints(1)])
-            };
+            let at = saved(c)?;
+            let n = c.p.int(0);
             let kept = || -> Result<Tensor> {
-                if c.p.bool(2) {
+                if c.p.bool(1) {
                     return Ok(c.g().clone());
                 }
                 let zero = crate::create::zeros_scalar_like(c.g())?;
-                let mut shape = Dims::from_slice(at[0].sizes());
-                shape.extend_from_slice(&c.g().sizes()[n..]);
-                let zero = expand(&zero, &shape)?;
-                let args: Vec<Option<&Tensor>> = std::iter::once(c.g()).chain(&at).chain([&zero]).map(Some).collect();
-                call1(&index_put_kernel::OP, &args, params![n, c.p.ints(1), false])
+                call1(&index_put::OP, &arguments(c.g(), &at, Some(&zero)), params![n, false])
             };
-            grads!(c; 0 => kept(), n + 1 => read(c.g()))
+            grads!(c; 0 => kept(), n as usize + 1 => call1(&index::OP, &arguments(c.g(), &at, None), params![n]))
         }),
-        // Up to eight index tensors; the value after them is never read back.
-        saves: Saves { inputs: 0b1_1111_1110, outputs: 0, cross: false },
+        saves: INDICES,
         samples: Some(|s| {
-            let (x, v) = (s.normal(&[3, 4]), s.normal(&[2, 4]));
             let i = Tensor::from_slice(&[2i64, 0], &[2]).expect("two numbers");
-            s.push(vec![Some(x), Some(i.clone()), Some(v)], params![1, [0i64], false], 5);
-            let (x, v) = (s.normal(&[3, 4]), s.normal(&[2, 4]));
-            s.push(vec![Some(x), Some(i), Some(v)], params![1, [0i64], true], 5);
+            for accumulate in [false, true] {
+                let (x, v) = (s.normal(&[3, 4]), s.normal(&[2, 4]));
+                s.push(vec![Some(x), Some(i.clone()), Some(v)], params![1, accumulate], 5);
+                let (x, v) = (s.normal(&[2, 3, 4]), s.normal(&[2, 1, 1]));
+                s.push(vec![Some(x), None, Some(i.clone()), Some(v)], params![2, accumulate], 9);
+            }
         }),
         ..BASE
     };

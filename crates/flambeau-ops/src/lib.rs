@@ -32,6 +32,7 @@ pub mod softmax;
 pub mod statistics;
 pub mod ternary;
 pub mod unary;
+pub mod variance;
 pub mod view;
 
 use std::sync::{LazyLock, Once};
@@ -60,6 +61,7 @@ pub fn registry() -> &'static [&'static OpDef] {
             ternary::ROWS,
             compare::ROWS,
             reduce::ROWS,
+            variance::ROWS,
             order::ROWS,
             statistics::ROWS,
             view::ROWS,

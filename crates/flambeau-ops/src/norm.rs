@@ -7,8 +7,9 @@ use flambeau_core::{DType, Result, Tensor, call1, check, params};
 
 use crate::binary::{add, add_scalar, mul, mul_scalar, sub};
 use crate::operand::*;
-use crate::reduce::{mean, sum, var_mean};
+use crate::reduce::{mean, sum};
 use crate::unary::rsqrt;
+use crate::variance::var_mean;
 use crate::view::reshape;
 
 fn one(t: Tensor) -> Result<Outs> {

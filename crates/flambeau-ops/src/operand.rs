@@ -3,7 +3,7 @@
 use flambeau_core::backend::Raw;
 use flambeau_core::dtype::{Category, promote};
 use flambeau_core::layout::{self, Dims};
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, Saves, dense_strides, surface};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, Saves, iterated_strides, surface};
 use flambeau_core::{DType, Device, Error, Result, Scalar, Tensor, bail, default_dtype};
 
 pub const NONE: Saves = Saves { inputs: 0, outputs: 0, cross: false };
@@ -149,17 +149,26 @@ pub fn broadcast_meta(tensors: &[&Tensor], dtype: DType) -> Result<Meta> {
         }
         plain &= t.is_contiguous();
     }
-    let strides = if plain {
-        None
-    } else {
-        // The first operand of full size decides the order of memory.
-        tensors
-            .iter()
-            .find(|t| t.sizes() == sizes.as_slice())
-            .filter(|t| !t.is_contiguous())
-            .map(|t| Box::new(dense_strides(t.sizes(), t.strides())))
-    };
+    let strides = if plain { None } else { shared_strides(&sizes, tensors) };
     Ok(Meta { sizes, strides, dtype, device: common_device(tensors) })
+}
+
+/// The order of memory of the elementwise result of operands of which not all are contiguous.
+fn shared_strides(sizes: &[i64], tensors: &[&Tensor]) -> Option<Dims> {
+    // Alike and gapless operands hand on their strides as they are.
+    let first = tensors[0];
+    let alike = tensors.iter().all(|t| t.sizes() == sizes && t.strides() == first.strides());
+    if alike && layout::is_non_overlapping_and_dense(sizes, first.strides()) {
+        return Some(Dims::from_slice(first.strides()));
+    }
+    if let Some(strides) = layout::channels_last_strides(sizes)
+        && tensors.iter().all(|t| t.sizes() == sizes && layout::is_channels_last(sizes, t.strides()))
+    {
+        return Some(strides);
+    }
+    let operands: Vec<Dims> =
+        tensors.iter().filter_map(|t| layout::expand_strides(t.sizes(), t.strides(), sizes)).collect();
+    iterated_strides(sizes, &operands)
 }
 
 /// An input made ready for a kernel: converted to the dtype it computes in and expanded to the result's sizes.

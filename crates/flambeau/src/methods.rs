@@ -3,7 +3,7 @@
 use crate::print::Shown;
 use flambeau_core::op::Params;
 use flambeau_core::{DType, Operand, Result, Scalar, Tensor, call_inplace, call1, check, params};
-use flambeau_ops::{activation, binary, copy, index, matmul, order, reduce, softmax, ternary, unary, view};
+use flambeau_ops::{activation, binary, copy, index, matmul, order, reduce, softmax, ternary, unary, variance, view};
 
 macro_rules! methods {
     (
@@ -104,7 +104,7 @@ macro_rules! methods {
             fn mean(&self) -> Result<Tensor> { reduce::mean(self, &[], false) }
             fn mean_dim(&self, dims: &[i64], keepdim: bool) -> Result<Tensor> { reduce::mean(self, dims, keepdim) }
             fn var(&self, dims: &[i64], correction: f64, keepdim: bool) -> Result<Tensor> {
-                Ok(reduce::var_mean(self, dims, correction, keepdim)?.0)
+                Ok(variance::var_mean(self, dims, correction, keepdim)?.0)
             }
             fn amax(&self, dims: &[i64], keepdim: bool) -> Result<Tensor> { reduce::amax(self, dims, keepdim) }
             fn max(&self) -> Result<Tensor> { call1(&reduce::max::OP, &[Some(self)], Params::new()) }

@@ -44,6 +44,9 @@ const EXP2_LITE: [f64; 7] = [
 ];
 const SIN: [f64; 4] = [-0.1666666666362283, 0.008333331785217696, -0.00019840038872556747, 2.724378140946123e-06];
 const COS: [f64; 4] = [0.04166666666412721, -0.001388888759732781, 2.4800560429914505e-05, -2.7295830827614617e-07];
+/// `(tanh(x)/x - 1) / x^2` in x^2 as a quotient, |x| below 1, to 2^-60.
+const TANH_P: [f64; 4] = [-0.33333333333333326, -0.02140595571262982, -0.00024310563433479224, -1.7192745449703568e-08];
+const TANH_Q: [f64; 4] = [1.0, 0.4642178671378855, 0.02451170185343361, 0.00025411467701407593];
 const ERF: [f64; 12] = [
     0.12837916709551256,
     -0.37612638903183543,
@@ -233,8 +236,14 @@ pub fn exp_lite<I: Isa>(x: f64) -> f64 {
 
 #[inline(always)]
 pub fn tanh<I: Isa>(x: f64) -> f64 {
-    let t = expm1::<I>(2.0 * limit(x.abs(), 0.0, 20.0));
-    (t / (t + 2.0)).copysign(x)
+    // x + x^3 P/Q, or 1 - 2/(e^2x + 1): small corrections of exact numbers, by one division.
+    let a = limit(x.abs(), 0.0, 20.0);
+    let z = a * a;
+    let small = a < 1.0;
+    let (k, p) = reduce::<I>(a + a);
+    let top = select(small, a * z * poly::<I, 4>(&TANH_P, z), -2.0);
+    let bottom = select(small, poly::<I, 4>(&TANH_Q, z), I::fma64(pow2(k), 1.0 + p, 1.0));
+    (select(small, a, 1.0) + top / bottom).copysign(x)
 }
 
 #[inline(always)]

@@ -33,6 +33,7 @@ marker! {
     SumExp
     /// `(x - shift)^2`
     SquareDiff
+    /// In double precision, for statistics.
     ComplexSum
     ComplexSquareDiff
     MaxAbs
@@ -93,10 +94,13 @@ impl<T: FloatValue> Fold for SumExp<T> {
     }
 }
 
-fold!(ComplexSum<T: Float>, Complex<T>, Complex<T>, shifted false, Complex(T::ZERO, T::ZERO),
-    |x, _s| x, |a, b| Complex(a.0 + b.0, a.1 + b.1));
-fold!(ComplexSquareDiff<T: Float>, Complex<T>, Complex<T>, shifted true, Complex(T::ZERO, T::ZERO),
-    |x, s| Complex((x.0 - s.0) * (x.0 - s.0), (x.1 - s.1) * (x.1 - s.1)), |a, b| Complex(a.0 + b.0, a.1 + b.1));
+fold!(ComplexSum<T: Float>, Complex<T>, Complex<f64>, shifted false, Complex(0.0, 0.0),
+    |x, _s| Complex(x.0.f64(), x.1.f64()), |a, b| Complex(a.0 + b.0, a.1 + b.1));
+fold!(ComplexSquareDiff<T: Float>, Complex<T>, Complex<f64>, shifted true, Complex(0.0, 0.0),
+    |x, s| {
+        let (re, im) = (x.0.f64() - s.0, x.1.f64() - s.1);
+        Complex(re * re, im * im)
+    }, |a, b| Complex(a.0 + b.0, a.1 + b.1));
 fold!(ComplexProd<T: Float>, Complex<T>, Complex<T>, shifted false, Complex(T::ONE, T::ZERO),
     |x, _s| x, |a, b| Complex(a.0 * b.0 - a.1 * b.1, a.0 * b.1 + a.1 * b.0));
 

@@ -11,16 +11,16 @@ use flambeau_backend::{DType, Error, Result};
 /// See [`Reductions::var_mean`](flambeau_backend::Reductions::var_mean).
 pub fn var_mean(x: Raw, var: Raw, mean: Raw, correction: f64) -> Result<()> {
     let (count, left) = counts(x, mean, correction);
+    // As in PyTorch, complex statistics are computed in double precision.
+    let center = |s: Complex<f64>| Complex(s.0 / count, s.1 / count);
     match x.dtype {
         DType::C64 if mean.dtype == x.dtype && var.dtype == DType::F32 => {
-            let (n, left) = (count as f32, left as f32);
-            let center = |s: Complex<f32>| Complex(s.0 / n, s.1 / n);
             let (sum, diff) = (ComplexSum::<f32>::new(), ComplexSquareDiff::new());
-            two_pass(sum, diff, x, var, mean, center, |m| m, |v| (v.0 + v.1) / left);
+            let mean_of = |m: Complex<f64>| Complex(m.0 as f32, m.1 as f32);
+            two_pass(sum, diff, x, var, mean, center, mean_of, |v| ((v.0 + v.1) / left) as f32);
             Ok(())
         }
         DType::C128 if mean.dtype == x.dtype && var.dtype == DType::F64 => {
-            let center = |s: Complex<f64>| Complex(s.0 / count, s.1 / count);
             let (sum, diff) = (ComplexSum::<f64>::new(), ComplexSquareDiff::new());
             two_pass(sum, diff, x, var, mean, center, |m| m, |v| (v.0 + v.1) / left);
             Ok(())

@@ -1,15 +1,14 @@
 //! `x[index] = value`.
 
 use flambeau_core::layout::fmt;
-use flambeau_core::op::Value;
-use flambeau_core::schema::Schema;
 use flambeau_core::view::ViewOp;
-use flambeau_core::{Scalar, Tensor, call};
+use flambeau_core::{DType, Scalar, Tensor, call};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::item::{self, Item};
-use super::{apply, number_like, select, slice};
+use super::{apply, number_like, select, slice, warn_of_bytes};
 use crate::args::check::is_number;
 use crate::args::convert::scalar;
 use crate::args::message::type_name;
@@ -27,7 +26,7 @@ pub fn set(t: &Tensor, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Py
         Some(v) => Source::Tensor(v.clone()),
         // SAFETY: a live object under the GIL; a number by the check.
         None => unsafe {
-            if !is_number(value.as_ptr()) {
+            if !is_assignable(value) {
                 return Err(PyTypeError::new_err(format!(
                     "can't assign a {} to a torch.{}Tensor",
                     type_name(value),
@@ -37,24 +36,26 @@ pub fn set(t: &Tensor, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Py
             Source::Number(scalar(value.as_ptr())?)
         },
     };
-    let items = item::parse(index)?;
+    let items = item::split(index)?;
     // What needs no index tensor is a copy into a view.
-    match &items[..] {
-        [Item::Bool(false)] => return Ok(()),
-        [Item::Bool(true)] => return copy_to(&call::view(&ViewOp::Unsqueeze(0), t).py()?, source),
-        [Item::Int(i)] => return copy_to(&select(t, 0, *i, 0)?, source),
-        [Item::Slice(a, b, c)] => return copy_to(&slice(t, 0, (*a, *b, *c))?, source),
-        [Item::Ellipsis] => return copy_to(t, source),
-        _ => {}
+    if let [only] = &items[..]
+        && item::takes(only) <= t.ndim()
+        && unwrap(only).is_none()
+    {
+        match item::one(only)? {
+            Item::Bool(false) => return Ok(()),
+            Item::Bool(true) => return copy_to(&call::view(&ViewOp::Unsqueeze(0), t).py()?, source),
+            Item::Int(i) => return copy_to(&select(t, 0, i, 0)?, source),
+            Item::Slice(a, b, c) => return copy_to(&slice(t, 0, (a, b, c), true)?, source),
+            Item::Ellipsis => return copy_to(t, source),
+            _ => {}
+        }
     }
     let s = apply(t, &items)?;
     if s.indices.is_empty() {
         return copy_to(&s.view, source);
     }
     let values = match source {
-        Source::Tensor(v) if v.ndim() == 0 && v.dtype() != s.view.dtype() => {
-            flambeau_ops::copy::to_dtype(&v, s.view.dtype()).py()?
-        }
         Source::Tensor(v) => without_leading_ones(&v, v.ndim())?,
         Source::Number(Scalar::Complex(_, im)) if im != 0.0 && !t.dtype().is_complex() => {
             return Err(PyRuntimeError::new_err(
@@ -63,17 +64,23 @@ pub fn set(t: &Tensor, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Py
         }
         Source::Number(n) => number_like(&s.view, n)?,
     };
-    put(&s.view, &s.indices, &values)
+    let indices: Vec<Option<&Tensor>> = s.indices.iter().map(Option::as_ref).collect();
+    if !(values.numel() == 1 && indices.iter().flatten().all(|t| t.dtype() == DType::U8)) {
+        warn_of_bytes(index.py(), &s.indices)?;
+    }
+    flambeau_ops::indexing::index_put_(&s.view, &indices, &values).py()
 }
 
-/// `index_put_`.
-fn put(t: &Tensor, indices: &[Option<Tensor>], values: &Tensor) -> PyResult<()> {
-    let op = flambeau_ops::registry().iter().find(|o| Schema::name_of(o.sig) == "index_put");
-    let Some(&op) = op else { return Err(PyRuntimeError::new_err("the operation index_put is not registered")) };
-    let inputs: Vec<Option<&Tensor>> =
-        std::iter::once(Some(t)).chain(indices.iter().map(Option::as_ref)).chain([Some(values)]).collect();
-    let params = [Value::Int(indices.len() as i64), Value::Bool(false)].into_iter().collect();
-    call::call_inplace(op, &inputs, params).py().map(|_| ())
+/// What PyTorch takes for a number here: Python's own and NumPy's integers, but no other NumPy scalar.
+fn is_assignable(value: &Bound<'_, PyAny>) -> bool {
+    let p = value.as_ptr();
+    // SAFETY: a live object under the GIL.
+    unsafe {
+        ffi::PyLong_Check(p) != 0
+            || ffi::PyFloat_Check(p) != 0
+            || ffi::PyComplex_Check(p) != 0
+            || (is_number(p) && ffi::PyIndex_Check(p) != 0)
+    }
 }
 
 /// Drops leading dimensions of size one, at most `most` of them.

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use crate::args::message::type_name;
+use crate::attrs::warn_once;
 use crate::object::{is_tensor, unwrap};
 
 /// One index.
@@ -37,17 +38,34 @@ pub unsafe fn plain_int(obj: *mut PyObject) -> Option<PyResult<i64>> {
     }
 }
 
-/// The indices in `x[index]`.
-pub fn parse(index: &Bound<'_, PyAny>) -> PyResult<Vec<Item>> {
+/// The objects in `x[index]`, not yet looked into.
+pub fn split<'py>(index: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
     if let Ok(items) = index.cast::<PyTuple>() {
-        return items.iter().map(|i| one(&i)).collect();
+        return Ok(items.iter().collect());
     }
     if let Ok(list) = index.cast::<PyList>()
         && counts_as_tuple(list)
     {
-        return list.iter().map(|i| one(&i)).collect();
+        warn_once(
+            index.py(),
+            "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use \
+             x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, \
+             x[torch.tensor(seq)], which will result either in an error or a different result",
+        )?;
+        return Ok(list.iter().collect());
     }
-    Ok(vec![one(index)?])
+    Ok(vec![index.clone()])
+}
+
+/// How many dimensions an index takes, told without converting it.
+pub fn takes(obj: &Bound<'_, PyAny>) -> usize {
+    if let Some(t) = unwrap(obj) {
+        return super::covers(t);
+    }
+    let p = obj.as_ptr();
+    // SAFETY: compares addresses.
+    let none = unsafe { p == ffi::Py_Ellipsis() || p == ffi::Py_True() || p == ffi::Py_False() };
+    (!none && !obj.is_none()) as usize
 }
 
 /// A list that holds anything but numbers means the same as a tuple.
@@ -62,10 +80,11 @@ fn counts_as_tuple(list: &Bound<'_, PyList>) -> bool {
                 || i.as_ptr() == ffi::Py_Ellipsis()
         }
     };
-    list.len() <= 32 && list.iter().any(|i| structured(&i))
+    list.len() < 32 && list.iter().any(|i| structured(&i))
 }
 
-fn one(obj: &Bound<'_, PyAny>) -> PyResult<Item> {
+/// What one object stands for.
+pub fn one(obj: &Bound<'_, PyAny>) -> PyResult<Item> {
     // SAFETY: a live object under the GIL.
     unsafe {
         let p = obj.as_ptr();

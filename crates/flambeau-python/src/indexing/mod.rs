@@ -35,8 +35,8 @@ fn select(t: &Tensor, dim: usize, index: i64, shown: usize) -> PyResult<Tensor> 
     call::view(&ViewOp::Select { dim, index: position(index, shown, size)? }, t).py()
 }
 
-/// Applies a slice; the tensor itself where it takes everything.
-fn slice(t: &Tensor, dim: usize, bounds: (isize, isize, isize)) -> PyResult<Tensor> {
+/// Applies a slice; the tensor itself where it plainly takes everything and `whole` allows that.
+fn slice(t: &Tensor, dim: usize, bounds: (isize, isize, isize), whole: bool) -> PyResult<Tensor> {
     let Some(&size) = t.sizes().get(dim) else {
         return Err(PyIndexError::new_err("slice() cannot be applied to a 0-dim tensor."));
     };
@@ -44,11 +44,11 @@ fn slice(t: &Tensor, dim: usize, bounds: (isize, isize, isize)) -> PyResult<Tens
     if step <= 0 {
         return Err(PyValueError::new_err("step must be greater than zero"));
     }
-    // SAFETY: plain arithmetic on three numbers.
-    let len = unsafe { ffi::PySlice_AdjustIndices(size as isize, &mut start, &mut stop, step) };
-    if start == 0 && len as i64 == size && step == 1 {
+    if whole && start == 0 && stop as i64 >= size && step == 1 {
         return Ok(t.clone());
     }
+    // SAFETY: plain arithmetic on three numbers.
+    let len = unsafe { ffi::PySlice_AdjustIndices(size as isize, &mut start, &mut stop, step) };
     let op = ViewOp::Slice { dim, start: start as i64, len: len as i64, step: step as i64 };
     call::view(&op, t).py()
 }
@@ -70,15 +70,8 @@ fn covers(t: &Tensor) -> usize {
 }
 
 /// Walks over the indices, applying views as it goes.
-fn apply(t: &Tensor, items: &[Item]) -> PyResult<Sliced> {
-    let specified: usize = items
-        .iter()
-        .map(|i| match i {
-            Item::Int(_) | Item::Slice(..) => 1,
-            Item::Tensor(t) => covers(t),
-            Item::None | Item::Ellipsis | Item::Bool(_) => 0,
-        })
-        .sum();
+fn apply(t: &Tensor, objects: &[Bound<'_, PyAny>]) -> PyResult<Sliced> {
+    let specified: usize = objects.iter().map(item::takes).sum();
     if specified > t.ndim() {
         return Err(PyIndexError::new_err(format!("too many indices for tensor of dimension {}", t.ndim())));
     }
@@ -87,7 +80,7 @@ fn apply(t: &Tensor, items: &[Item]) -> PyResult<Sliced> {
     // Dimensions that `indices` covers: a mask covers several.
     let mut covered = 0;
     let mut dim = 0;
-    for (shown, item) in items.iter().enumerate() {
+    for (shown, object) in objects.iter().enumerate() {
         let mut record = |index: Tensor, dim: &mut usize| {
             indices.resize(indices.len() + (*dim - covered), None);
             let n = covers(&index);
@@ -95,10 +88,10 @@ fn apply(t: &Tensor, items: &[Item]) -> PyResult<Sliced> {
             *dim += n;
             covered = *dim;
         };
-        match item {
-            Item::Int(i) => view = select(&view, dim, *i, shown)?,
+        match item::one(object)? {
+            Item::Int(i) => view = select(&view, dim, i, shown)?,
             Item::Slice(start, stop, step) => {
-                view = slice(&view, dim, (*start, *stop, *step))?;
+                view = slice(&view, dim, (start, stop, step), true)?;
                 dim += 1;
             }
             Item::Ellipsis => dim += t.ndim() - specified,
@@ -108,7 +101,7 @@ fn apply(t: &Tensor, items: &[Item]) -> PyResult<Sliced> {
             }
             Item::Bool(b) => {
                 view = call::view(&ViewOp::Unsqueeze(dim), &view).py()?;
-                record(flag_index(*b)?, &mut dim);
+                record(flag_index(b)?, &mut dim);
             }
             Item::Tensor(index) if index.ndim() == 0 && index.dtype().is_int() && index.dtype() != DType::U8 => {
                 view = select(&view, dim, index.item().py()?.to_i64(), shown)?;
@@ -123,27 +116,38 @@ fn apply(t: &Tensor, items: &[Item]) -> PyResult<Sliced> {
                         "tensors used as indices must be long, int, byte or bool tensors",
                     ));
                 }
-                record(index.clone(), &mut dim);
+                record(index, &mut dim);
             }
         }
     }
     Ok(Sliced { view, indices })
 }
 
+/// `torch.uint8` for masks is on its way out.
+fn warn_of_bytes(py: Python<'_>, indices: &[Option<Tensor>]) -> PyResult<()> {
+    for _ in indices.iter().flatten().filter(|t| t.dtype() == DType::U8) {
+        crate::attrs::warn_once(
+            py,
+            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+        )?;
+    }
+    Ok(())
+}
+
 /// `t[index]`.
 fn get(t: &Tensor, index: &Bound<'_, PyAny>) -> PyResult<Tensor> {
-    let items = item::parse(index)?;
-    if let [Item::Slice(a, b, c)] = items[..]
-        && !index.is_instance_of::<pyo3::types::PyTuple>()
+    if index.is_instance_of::<pyo3::types::PySlice>()
+        && let Item::Slice(a, b, c) = item::one(index)?
     {
-        let y = slice(t, 0, (a, b, c))?;
-        return if y.is(t) { call::view(&ViewOp::Alias, t).py() } else { Ok(y) };
+        return slice(t, 0, (a, b, c), false);
     }
+    let items = item::split(index)?;
     let s = apply(t, &items)?;
     if s.indices.is_empty() {
         // An index always gives a new tensor, also where it takes everything.
         return if s.view.is(t) { call::view(&ViewOp::Alias, t).py() } else { Ok(s.view) };
     }
+    warn_of_bytes(index.py(), &s.indices)?;
     let refs: Vec<Option<&Tensor>> = s.indices.iter().map(Option::as_ref).collect();
     flambeau_ops::indexing::index(&s.view, &refs).py()
 }

@@ -1,5 +1,6 @@
 //! Tests of the Rust front door. Expected numbers were recorded from PyTorch (tests/tools/record_*.py).
 
+mod expression;
 mod files;
 mod functions;
 mod modules;
