@@ -54,14 +54,42 @@ impl Meta {
 
     /// The shape, strides' order, dtype and device of `x`.
     pub fn like(x: &Tensor) -> Meta {
-        let strides = (!x.is_contiguous()).then(|| Box::new(dense_strides(x.sizes(), x.strides())));
+        let strides = match x.is_contiguous() {
+            true => None,
+            false => kept_strides(x.sizes(), x.strides()).map(Box::new),
+        };
         Meta { sizes: dims(x.sizes()), strides, dtype: x.dtype(), device: x.device() }
+    }
+
+    /// As [`like`](Meta::like) for what copies rather than computes: strides without gaps are kept to the letter, also those
+    /// of dimensions of size one.
+    pub fn copying(x: &Tensor) -> Meta {
+        let mut m = Meta::like(x);
+        if x.sizes().iter().any(|&n| n < 2) {
+            m.strides = kept_strides(x.sizes(), x.strides()).map(Box::new);
+        }
+        m
+    }
+
+    /// Channels-last where `x` is, else row-major: for windows, norms and joins.
+    pub fn suggested(x: &Tensor, sizes: &[i64], dtype: DType) -> Meta {
+        let mut m = Meta::new(sizes, dtype, x.device());
+        if crate::layout::suggests_channels_last(x.sizes(), x.strides()) {
+            m.strides = crate::layout::channels_last_strides(sizes).map(Box::new);
+        }
+        m
     }
 
     pub fn with_dtype(mut self, dtype: DType) -> Meta {
         self.dtype = dtype;
         self
     }
+}
+
+/// The strides of a copy in the same memory format, `None` for row-major.
+pub fn kept_strides(sizes: &[i64], strides: &[i64]) -> Option<Dims> {
+    let kept = dense_strides(sizes, strides);
+    (kept != crate::layout::contiguous_strides(sizes)).then_some(kept)
 }
 
 /// Gapless strides in the order of memory that the given strides have (row-major where that is unclear), so that the
@@ -71,6 +99,26 @@ pub fn dense_strides(sizes: &[i64], strides: &[i64]) -> Dims {
         return Dims::from_slice(strides);
     }
     iterated_strides(sizes, &[Dims::from_slice(strides)]).unwrap_or_else(|| crate::layout::contiguous_strides(sizes))
+}
+
+/// The strides of an elementwise result, `None` for row-major, as PyTorch chooses them; each operand is `(sizes, strides)`
+/// before broadcasting. Operands that are alike hand theirs on, otherwise [`iterated_strides`] decides.
+pub fn elementwise_strides(sizes: &[i64], operands: &[(&[i64], &[i64])]) -> Option<Dims> {
+    use crate::layout::{channels_last_strides, expand_strides, is_channels_last, is_non_overlapping_and_dense};
+    if operands.iter().all(|o| o.0 == sizes) {
+        if operands.iter().all(|(n, s)| crate::layout::is_contiguous(n, s)) {
+            return None;
+        }
+        if operands.iter().all(|(n, s)| is_channels_last(n, s)) {
+            return channels_last_strides(sizes);
+        }
+        let first = operands[0].1;
+        if operands.iter().all(|o| o.1 == first) && is_non_overlapping_and_dense(sizes, first) {
+            return Some(Dims::from_slice(first));
+        }
+    }
+    let expanded: Vec<Dims> = operands.iter().filter_map(|(n, s)| expand_strides(n, s, sizes)).collect();
+    iterated_strides(sizes, &expanded)
 }
 
 /// The order of memory that PyTorch gives the result of walking over operands together, `None` for row-major: the first
@@ -203,6 +251,9 @@ pub struct OpDef {
 impl OpDef {
     /// `SoftmaxBackward0`: the name of its node in a graph.
     pub fn node_name(&self) -> String {
+        if self.name == "copy" {
+            return "torch::autograd::CopyBackwards".into();
+        }
         let mut out = String::new();
         for part in self.name.split('_') {
             let mut chars = part.chars();

@@ -25,7 +25,10 @@ fn dropped(x: &Tensor, p: f64, shape: &[i64]) -> Result<Tensor> {
     if p == 1.0 {
         return mul(x, &crate::create::zeros(&[], x.dtype(), x.device())?);
     }
-    let noise = Tensor::empty(shape, x.dtype().to_real(), x.device())?;
+    let noise = match Meta::copying(x).strides {
+        Some(strides) if shape == x.sizes() => Tensor::empty_strided(shape, &strides, x.dtype().to_real(), x.device())?,
+        _ => Tensor::empty(shape, x.dtype().to_real(), x.device())?,
+    };
     crate::random::fill_random(&noise, Distribution::Bernoulli { p: 1.0 - p }, None)?;
     let noise = flambeau_core::autograd::no_grad(|| {
         flambeau_core::call_inplace(

@@ -1,7 +1,7 @@
 //! Reading and writing at computed positions.
 
 use flambeau_core::layout::{self, Dims, wrap_dim};
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, Metas, OpDef, Outs, Params, ParamsExt, Saves};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, ParamsExt, Saves};
 use flambeau_core::{DType, Result, Scalar, Tensor, call1, check, params};
 
 use crate::operand::*;
@@ -83,11 +83,6 @@ pub(crate) fn lifted<'a>(t: &'a Tensor) -> flambeau_core::backend::Raw<'a> {
     if t.ndim() == 0 { t.raw().with_layout(&[1], &[1]) } else { t.raw() }
 }
 
-pub(crate) fn like_first(x: Inputs, _: &Params) -> Result<Metas> {
-    let x = arg(x, 0)?;
-    Ok(smallvec::smallvec![Meta::like(x)])
-}
-
 rows! { ROWS_ALL:
     gather = OpDef {
         sig: "gather(Tensor input, int dim, Tensor index, *, bool sparse_grad=False, Tensor? out=None) -> Tensor",
@@ -158,7 +153,7 @@ rows! { ROWS_ALL:
                 check!(!x.device().is_meta(), NotImplemented, "nonzero: the output's shape depends on data, which a meta tensor has not");
                 let n = flambeau_core::device::backend(x.device())?.count_nonzero(x.raw())? as i64;
                 // A column for each dimension, gapless, as PyTorch lays it out.
-                let strides = Some(Dims::from_slice(&[1, n]));
+                let strides = Some(Box::new(Dims::from_slice(&[1, n])));
                 Ok(smallvec::smallvec![Meta { strides, ..Meta::new(&[n, x.ndim() as i64], DType::I64, x.device()) }])
             },
             run: |b, x, o, _| b.nonzero(arg(x, 0)?.raw(), o[0].raw()),

@@ -5,7 +5,7 @@
 
 use flambeau_core::backend::Raw;
 use flambeau_core::layout::{self, Dims};
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Params, ParamsExt, Saves, iterated_strides, surface};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Params, ParamsExt, Saves, elementwise_strides, surface};
 use flambeau_core::{DType, Error, Result, Tensor, call_inplace, call1, check, params};
 
 use crate::operand::*;
@@ -36,7 +36,6 @@ fn flatten(x: &Tensor, indices: Inputs) -> Result<Vec<Option<Tensor>>> {
         }
     }
     check!(flat.len() <= MOST, Index, "at most {MOST} dimensions can be indexed by tensors, got {}", flat.len());
-    check!(flat.len() <= x.ndim(), Index, "too many indices for tensor of dimension {} (got {})", x.ndim(), flat.len());
     Ok(flat)
 }
 
@@ -81,6 +80,13 @@ impl Plan {
                 ))
             })?;
         }
+        check!(
+            flat.len() <= x.ndim(),
+            Index,
+            "too many indices for tensor of dimension {} (got {})",
+            x.ndim(),
+            flat.len()
+        );
         let axes: Vec<usize> = (0..flat.len()).filter(|&d| flat[d].is_some()).collect();
         check!(
             layout::numel(&shape) == 0 || axes.iter().all(|&d| x.sizes()[d] != 0),
@@ -124,19 +130,28 @@ impl Plan {
         let mut source: Dims = rest[..self.at].iter().map(|&d| x.strides()[d]).collect();
         source.extend(self.shape.iter().map(|_| 0));
         source.extend(rest[self.at..].iter().map(|&d| x.strides()[d]));
-        let mut operands = vec![source];
-        for strides in self.index_strides(flat)? {
-            let mut wide = Dims::from_elem(0, self.at);
-            // Dimensions of size one count with a stride, unless they were expanded.
-            wide.iter_mut()
-                .zip(&self.sizes)
-                .filter(|(_, n)| **n == 1)
-                .for_each(|(s, _)| *s = layout::numel(&self.shape));
-            wide.extend_from_slice(&strides);
-            wide.extend(self.sizes[wide.len()..].iter().map(|&n| (n == 1) as i64));
-            operands.push(wide);
-        }
-        Ok(iterated_strides(&self.sizes, &operands))
+        // As the kernel of PyTorch sees them: the operand repeated over the index dimensions, which it has with stride
+        // zero, and each index with dimensions of size one for the others.
+        let (front, count) = (self.at, layout::numel(&self.shape));
+        let mut sizes = Dims::from_elem(1, front);
+        sizes.extend_from_slice(&self.shape);
+        sizes.resize(self.sizes.len(), 1);
+        let strides = self.index_strides(flat)?;
+        let mut operands: Vec<(&[i64], &[i64])> = vec![(&self.sizes, &source)];
+        let wide: Vec<Dims> = strides
+            .iter()
+            .map(|s| {
+                if count == 0 && sizes.len() > s.len() {
+                    return layout::contiguous_strides(&sizes);
+                }
+                let mut wide = Dims::from_elem(count, front);
+                wide.extend_from_slice(s);
+                wide.resize(sizes.len(), 1);
+                wide
+            })
+            .collect();
+        operands.extend(wide.iter().map(|s| (sizes.as_slice(), s.as_slice())));
+        Ok(elementwise_strides(&self.sizes, &operands))
     }
 }
 
@@ -278,7 +293,7 @@ rows! { ROWS_ALL:
             infer: |x, p| {
                 let t = arg(x, 0)?;
                 let plan = Plan::new(t, indices(x, p))?;
-                let strides = plan.result_strides(t, indices(x, p))?;
+                let strides = plan.result_strides(t, indices(x, p))?.map(Box::new);
                 Ok(smallvec::smallvec![Meta { sizes: plan.sizes, strides, dtype: t.dtype(), device: t.device() }])
             },
             run: |b, x, o, p| {

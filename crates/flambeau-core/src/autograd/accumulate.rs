@@ -90,7 +90,8 @@ fn fits(g: &Tensor, leaf: &Tensor) -> bool {
 }
 
 fn copy_of(g: &Tensor, leaf: &Tensor) -> Result<Tensor> {
-    if fits(g, leaf) {
+    // What is recorded is a write into new memory, as in PyTorch, where the leaf is dense.
+    if fits(g, leaf) && !(grad_enabled() && is_non_overlapping_and_dense(leaf.sizes(), leaf.strides())) {
         return intrinsics().clone(g);
     }
     let new = if is_non_overlapping_and_dense(leaf.sizes(), leaf.strides()) {

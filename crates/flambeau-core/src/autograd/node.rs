@@ -205,21 +205,27 @@ impl Node {
         Node::new(Action::Custom(backward), next, outputs.iter().map(|t| OutMeta::of(t)).collect())
     }
 
-    /// PyTorch's name of the node: `MulBackward0`, `AccumulateGrad`, ...
+    /// PyTorch's name of the node: `MulBackward0`, `torch::autograd::AccumulateGrad`, ...
     pub fn name(&self) -> String {
         match &self.action {
             Action::Op { op, .. } => op.node_name(),
-            Action::Accumulate(_) => "AccumulateGrad".into(),
+            Action::Accumulate(_) => "torch::autograd::AccumulateGrad".into(),
             Action::View { op, .. } => view_name(op).into(),
-            Action::CopySlices { .. } => "CopySlices".into(),
+            Action::CopySlices { .. } => "torch::autograd::CopySlices".into(),
             Action::Identity(name) => (*name).into(),
             Action::Custom(c) => c.name(),
         }
     }
 
+    /// The name without its namespace: that of the node's class in Python.
+    pub fn class_name(&self) -> String {
+        let name = self.name();
+        name.rsplit("::").next().unwrap_or(&name).to_string()
+    }
+
     /// The operation's name as messages give it: `Mul` for `MulBackward0`.
     pub fn forward_name(&self) -> String {
-        let name = self.name();
+        let name = self.class_name();
         name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches("Backward").to_string()
     }
 

@@ -104,7 +104,7 @@ pub fn object<'py>(py: Python<'py>, node: &Arc<Node>) -> PyResult<Bound<'py, PyA
             return Ok(Bound::from_borrowed_ptr(py, front));
         }
     }
-    let class = class_for(py, &node.name())?;
+    let class = class_for(py, &node.class_name())?;
     PENDING.set(Some(node.clone()));
     let obj = class.call0();
     PENDING.set(None);
@@ -207,7 +207,7 @@ impl PyNode {
             Some(t) => wrap(py, t),
             None => Err(PyAttributeError::new_err(format!(
                 "'{}' object has no attribute 'variable'",
-                self.get("variable")?.name()
+                self.get("variable")?.class_name()
             ))),
         }
     }

@@ -111,9 +111,13 @@ fn copy_to(dst: &Tensor, source: Source) -> PyResult<()> {
     let src = without_leading_ones(&src, src.ndim())?;
     if src.ndim() > dst.ndim() {
         return Err(PyRuntimeError::new_err(format!(
-            "expand(torch.{}Tensor{{{}}}, size={}): the number of sizes provided ({}) must be greater or equal to the number of \
+            "expand({}{{{}}}, size={}): the number of sizes provided ({}) must be greater or equal to the number of \
              dimensions in the tensor ({})",
-            src.dtype().scalar_name(),
+            if src.dtype().is_complex() {
+                format!("CPU{}Type", src.dtype().scalar_name())
+            } else {
+                format!("torch.{}Tensor", src.dtype().scalar_name())
+            },
             fmt(src.sizes()),
             fmt(dst.sizes()),
             dst.ndim(),

@@ -43,16 +43,16 @@ pub fn split<'py>(index: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>>
     if let Ok(items) = index.cast::<PyTuple>() {
         return Ok(items.iter().collect());
     }
-    if let Ok(list) = index.cast::<PyList>()
-        && counts_as_tuple(list)
-    {
+    // A string is a sequence of sequences.
+    let text = index.is_instance_of::<PyString>() && (1..32).contains(&index.len()?);
+    if text || index.cast::<PyList>().is_ok_and(counts_as_tuple) {
         warn_once(
             index.py(),
             "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use \
              x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, \
              x[torch.tensor(seq)], which will result either in an error or a different result",
         )?;
-        return Ok(list.iter().collect());
+        return index.try_iter()?.collect();
     }
     Ok(vec![index.clone()])
 }

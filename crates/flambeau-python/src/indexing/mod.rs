@@ -111,11 +111,6 @@ fn apply(t: &Tensor, objects: &[Bound<'_, PyAny>]) -> PyResult<Sliced> {
                 record(flag_index(index.item().py()?.to_bool())?, &mut dim);
             }
             Item::Tensor(index) => {
-                if !(index.dtype().is_int() || index.dtype() == DType::Bool) {
-                    return Err(PyIndexError::new_err(
-                        "tensors used as indices must be long, int, byte or bool tensors",
-                    ));
-                }
                 record(index, &mut dim);
             }
         }
