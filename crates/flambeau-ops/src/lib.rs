@@ -37,7 +37,7 @@ pub mod view;
 use std::sync::{LazyLock, Once};
 
 use flambeau_core::op::OpDef;
-use flambeau_core::{DeviceKind, device, intrinsics};
+use flambeau_core::{DeviceKind, device, fork, intrinsics};
 
 pub use operand::{result_type, result_type_of};
 
@@ -47,6 +47,7 @@ pub fn init() {
     ONCE.call_once(|| {
         device::register_backend(DeviceKind::Cpu, &flambeau_cpu::Cpu);
         intrinsics::install(copy::intrinsics());
+        fork::watch();
     });
 }
 

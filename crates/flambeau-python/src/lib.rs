@@ -6,9 +6,9 @@
 //! - `args`, `entry`, `publish`, `results`: from a row's signature to Python functions and methods: arguments in, results out.
 //! - `number`, `indexing`, `attrs`: operators, `x[i]`, attributes. `subclass`: `__torch_function__`.
 //! - `convert`, `storage`, `autograd`, `generator`: data from and to Python, and the objects of the autograd engine.
+//! - `shared`: storages in memory that processes share.
 //! - `optim`: optimizer steps over whole parameter groups.
 
-mod allocator;
 mod args;
 mod attrs;
 mod autograd;
@@ -26,6 +26,7 @@ mod object;
 mod optim;
 mod publish;
 mod results;
+mod shared;
 mod size;
 mod storage;
 mod subclass;
@@ -37,7 +38,7 @@ mod typeinfo;
 use std::ffi::CStr;
 
 #[global_allocator]
-static ALLOCATOR: allocator::Allocator = allocator::Allocator;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use pyo3::prelude::*;
 
@@ -76,6 +77,7 @@ fn extension(m: &Bound<'_, PyModule>) -> PyResult<()> {
     publish::register(m)?;
     convert::register(m)?;
     storage::register(m)?;
+    shared::register(m)?;
     autograd::register(m)?;
     generator::register(m)?;
     optim::register(m)

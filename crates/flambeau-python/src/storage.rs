@@ -127,8 +127,9 @@ impl PyStorage {
         false
     }
 
+    /// Whether the bytes are in memory that processes share.
     fn is_shared(&self) -> bool {
-        false
+        crate::shared::is_shared(&self.0)
     }
 
     /// Names the storage: equal for all objects of the same one.
