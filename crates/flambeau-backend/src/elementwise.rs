@@ -1,6 +1,7 @@
 //! Elementwise families and data movement.
 
 use super::{Raw, missing};
+use crate::dtype::DType;
 use crate::error::Result;
 use crate::scalar::Scalar;
 
@@ -204,6 +205,16 @@ pub trait Elementwise {
     fn binary(&self, op: BinaryOp, p: &[f64], a: Raw, b: Raw, out: Raw) -> Result<()> {
         let _ = (p, a, b, out);
         Err(missing(&format!("{op:?}")))
+    }
+
+    /// `out[i] = op(a[i], b[i])` for `n` contiguous elements of one dtype each: [`binary`](Self::binary) without parameters and without
+    /// a look at layouts. `false` where there is no such kernel; then nothing was done.
+    ///
+    /// # Safety
+    /// `n` elements of `dtype` at each of `out`, `a`, `b`; the output overlaps neither operand.
+    unsafe fn binary_flat(&self, op: BinaryOp, dtype: DType, n: usize, [out, a, b]: [*mut u8; 3]) -> bool {
+        let _ = (op, dtype, n, out, a, b);
+        false
     }
 
     fn ternary(&self, op: TernaryOp, p: &[f64], a: Raw, b: Raw, c: Raw, out: Raw) -> Result<()> {

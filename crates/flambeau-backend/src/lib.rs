@@ -66,6 +66,7 @@ impl<'a> Raw<'a> {
     }
 
     /// Row-major without gaps.
+    #[inline]
     pub fn is_contiguous(&self) -> bool {
         let mut expected = 1;
         for (&n, &s) in self.sizes.iter().zip(self.strides).rev() {

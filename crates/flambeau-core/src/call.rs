@@ -10,6 +10,7 @@ use crate::explain::{explain, explain_inplace};
 use crate::intrinsics::intrinsics;
 use crate::layout::{self, Dims};
 use crate::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params};
+use crate::quick::quick;
 use crate::tensor::{Tensor, flag};
 use crate::view::ViewOp;
 
@@ -39,6 +40,20 @@ pub(crate) fn unlocked(f: &mut (dyn FnMut() + Send)) {
 pub fn call(op: &'static OpDef, x: Inputs, p: Params) -> Result<Outs> {
     match op.kind {
         Kind::Kernel { infer, .. } => {
+            if let Some(kernel) = op.quick
+                && let Some(y) = quick(kernel, x, &p)?
+            {
+                if wants_record(op, x) {
+                    let node = record(op, x, std::slice::from_ref(&y), p, false)?;
+                    y.attach_new(node.clone(), 0);
+                    if autograd::packing() {
+                        pack_outputs(op, std::slice::from_ref(&y), &node)?;
+                    }
+                }
+                let mut outs = Outs::new();
+                outs.push(y);
+                return Ok(outs);
+            }
             let metas = infer(x, &p).map_err(|e| explain(op, x, e))?;
             let mut outs = Outs::new();
             for m in &metas {
@@ -47,9 +62,19 @@ pub fn call(op: &'static OpDef, x: Inputs, p: Params) -> Result<Outs> {
             execute(op, x, &outs, &p)?;
             if wants_record(op, x) {
                 let node = record(op, x, &outs, p, false)?;
+                let differentiable =
+                    |i: usize, y: &Tensor| op.diff_outputs >> i & 1 != 0 && y.dtype().is_differentiable();
+                if let [y] = &outs[..]
+                    && !autograd::packing()
+                {
+                    if differentiable(0, y) {
+                        y.attach_new(node, 0);
+                    }
+                    return Ok(outs);
+                }
                 for (i, y) in outs.iter().enumerate() {
-                    if op.diff_outputs >> i & 1 != 0 && y.dtype().is_differentiable() {
-                        y.attach(node.clone(), i as u32);
+                    if differentiable(i, y) {
+                        y.attach_new(node.clone(), i as u32);
                     }
                 }
                 if autograd::packing() {
@@ -87,25 +112,32 @@ fn allocate(m: &Meta) -> Result<Tensor> {
 }
 
 /// Runs the kernel; on the meta device there is nothing to do.
+#[inline]
 fn execute(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: &Params) -> Result<()> {
     let Kind::Kernel { run, .. } = op.kind else { return Err(absent(op)) };
     let device = outs.first().map_or(crate::Device::CPU, Tensor::device);
     if device.is_meta() {
         return Ok(());
     }
+    let mut bytes = 0;
     for t in x.iter().flatten() {
         if t.device() != device && !(t.ndim() == 0 && t.device().is_cpu()) {
             return Err(mixed_devices(device, t.device()));
         }
+        bytes += t.numel() * t.dtype().size() as i64;
     }
     // A kernel is pure: where its outputs have no elements there is nothing to run.
-    if outs.iter().all(|t| t.numel() == 0) {
+    let mut elements = 0;
+    for t in outs {
+        elements += t.numel();
+        bytes += t.numel() * t.dtype().size() as i64;
+    }
+    if elements == 0 {
         return Ok(());
     }
     let backend = backend(device)?;
-    if let Some(unlocked) = UNLOCKED.get() {
-        let bytes: i64 = x.iter().flatten().copied().chain(outs).map(|t| t.numel() * t.dtype().size() as i64).sum();
-        if bytes > LONG_BYTES {
+    if bytes > LONG_BYTES {
+        if let Some(unlocked) = UNLOCKED.get() {
             // Other threads may change a tensor's layout meanwhile: the kernel works on handles of its own.
             let own: SmallVec<[Option<Tensor>; 4]> = x.iter().map(|t| t.map(Tensor::detach)).collect();
             let own_outs: SmallVec<[Tensor; 2]> = outs.iter().map(Tensor::detach).collect();
@@ -131,13 +163,34 @@ fn wants_record(op: &OpDef, x: Inputs) -> bool {
 }
 
 /// Makes the node, saving exactly what the row declares.
+#[inline]
 fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bool) -> Result<std::sync::Arc<Node>> {
     let mut next = Edges::new();
     for t in x {
         next.push(t.and_then(Tensor::gradient_edge));
     }
     let mut saved: SmallVec<[Saved; 2]> = SmallVec::new();
-    for (i, t) in x.iter().enumerate().take(if op.saves.inputs == 0 { 0 } else { 16 }) {
+    if op.saves.inputs != 0 {
+        save_inputs(op, x, &next, inplace, &mut saved)?;
+    }
+    if !inplace && op.saves.outputs != 0 && !autograd::packing() {
+        push_outputs(op, outs, &mut saved)?;
+    }
+    let mut metas = SmallVec::new();
+    for y in outs {
+        metas.push(OutMeta::of(y));
+    }
+    Ok(Node::recorded(op, p, saved, next, metas))
+}
+
+fn save_inputs(
+    op: &'static OpDef,
+    x: Inputs,
+    next: &Edges,
+    inplace: bool,
+    saved: &mut SmallVec<[Saved; 2]>,
+) -> Result<()> {
+    for (i, t) in x.iter().enumerate().take(16) {
         if op.saves.inputs >> i & 1 != 0 {
             let unused = op.saves.cross && i < 2 && next[1 - i].is_none();
             saved.push(match t {
@@ -154,14 +207,7 @@ fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bo
             saved.push(Saved::Absent);
         }
     }
-    if !inplace && !autograd::packing() {
-        push_outputs(op, outs, &mut saved)?;
-    }
-    let mut metas = SmallVec::new();
-    for y in outs {
-        metas.push(OutMeta::of(y));
-    }
-    Ok(Node::new(Action::Op { op, params: p, saved: parking_lot::Mutex::new(saved) }, next, metas))
+    Ok(())
 }
 
 /// The values that are about to be overwritten, in the place of the graph that they had.
@@ -436,7 +482,7 @@ pub fn call_out(op: &'static OpDef, x: Inputs, p: Params, outs: &[Tensor]) -> Re
             for (m, out) in metas.iter().zip(outs) {
                 check_result_type(m, out)?;
                 check_device(m.device, out)?;
-                resize_output(out, &m.sizes, m.strides.as_deref())?;
+                resize_output(out, &m.sizes, m.strides.as_ref().map(|s| s.as_slice()))?;
                 check_written(out)?;
             }
             let direct = metas.len() == outs.len()
@@ -472,7 +518,7 @@ pub fn call_out(op: &'static OpDef, x: Inputs, p: Params, outs: &[Tensor]) -> Re
 
 /// Whether a kernel can write straight into `out`: it was asked for this order of memory, or takes any.
 fn laid_out(op: &OpDef, m: &Meta, out: &Tensor) -> bool {
-    let wanted = m.strides.as_deref().map_or(out.is_contiguous(), |s| s == out.strides());
+    let wanted = m.strides.as_ref().map_or(out.is_contiguous(), |s| s.as_slice() == out.strides());
     wanted || op.surfaces & crate::op::surface::INPLACE != 0
 }
 

@@ -86,6 +86,7 @@ mod tests {
         aliases: &[],
         surfaces: surface::FUNCTION,
         kind: Kind::Composite(|_, _| Ok(Outs::new())),
+        quick: None,
         diff: Diff::Through,
         saves: Saves { inputs: 0, outputs: 0, cross: false },
         diff_outputs: 0,

@@ -14,13 +14,42 @@ pub fn fmt(sizes: &[i64]) -> String {
     format!("[{}]", parts.join(", "))
 }
 
+/// [`Dims`] of a slice, without a call to copy a few numbers.
+#[inline]
+pub fn dims(s: &[i64]) -> Dims {
+    match *s {
+        [] => Dims::new(),
+        [a] => Dims::from_buf_and_len([a, 0, 0, 0, 0], 1),
+        [a, b] => Dims::from_buf_and_len([a, b, 0, 0, 0], 2),
+        [a, b, c] => Dims::from_buf_and_len([a, b, c, 0, 0], 3),
+        [a, b, c, d] => Dims::from_buf_and_len([a, b, c, d, 0], 4),
+        _ => Dims::from_slice(s),
+    }
+}
+
+/// Whether two shapes are equal, without a call to compare a few numbers.
+#[inline]
+pub fn same(a: &[i64], b: &[i64]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x == y)
+}
+
 #[inline]
 pub fn numel(sizes: &[i64]) -> i64 {
     sizes.iter().product()
 }
 
 /// Checks sizes that a user gave: none negative, the product within an `i64` of bytes.
+#[inline]
 pub fn checked_numel(sizes: &[i64], element: usize) -> Result<usize> {
+    match *sizes {
+        [] => Ok(1),
+        [n] if (0..1 << 40).contains(&n) => Ok(n as usize),
+        [m, n] if (0..1 << 20).contains(&m) && (0..1 << 20).contains(&n) => Ok((m * n) as usize),
+        _ => checked_numel_of_any(sizes, element),
+    }
+}
+
+fn checked_numel_of_any(sizes: &[i64], element: usize) -> Result<usize> {
     let mut n: i64 = 1;
     for &s in sizes {
         check!(s >= 0, Runtime, "Trying to create tensor with negative dimension {s}: {}", fmt(sizes));
@@ -39,11 +68,18 @@ pub fn checked_numel(sizes: &[i64], element: usize) -> Result<usize> {
 /// Row-major strides.
 #[inline]
 pub fn contiguous_strides(sizes: &[i64]) -> Dims {
-    let mut strides = Dims::from_elem(1, sizes.len());
-    for d in (1..sizes.len()).rev() {
-        strides[d - 1] = strides[d] * sizes[d].max(1);
+    match *sizes {
+        [] => Dims::new(),
+        [_] => Dims::from_buf_and_len([1, 0, 0, 0, 0], 1),
+        [_, b] => Dims::from_buf_and_len([b.max(1), 1, 0, 0, 0], 2),
+        _ => {
+            let mut strides = Dims::from_elem(1, sizes.len());
+            for d in (1..sizes.len()).rev() {
+                strides[d - 1] = strides[d] * sizes[d].max(1);
+            }
+            strides
+        }
     }
-    strides
 }
 
 #[inline]

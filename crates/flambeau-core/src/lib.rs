@@ -13,6 +13,7 @@ pub mod layout;
 pub mod op;
 mod operators;
 mod out_rules;
+mod quick;
 pub mod random;
 pub mod schema;
 pub mod storage;

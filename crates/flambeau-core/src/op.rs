@@ -5,11 +5,11 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::autograd::Vjp;
-use crate::backend::Backend;
+use crate::backend::{Backend, BinaryOp};
 use crate::device::Device;
 use crate::dtype::DType;
 use crate::error::Result;
-use crate::layout::Dims;
+use crate::layout::{Dims, dims};
 use crate::random::Generator;
 use crate::scalar::Scalar;
 use crate::tensor::Tensor;
@@ -42,20 +42,20 @@ pub type Outs = SmallVec<[Tensor; 2]>;
 pub struct Meta {
     pub sizes: Dims,
     /// Row-major when `None`.
-    pub strides: Option<Dims>,
+    pub strides: Option<Box<Dims>>,
     pub dtype: DType,
     pub device: Device,
 }
 
 impl Meta {
     pub fn new(sizes: &[i64], dtype: DType, device: Device) -> Meta {
-        Meta { sizes: Dims::from_slice(sizes), strides: None, dtype, device }
+        Meta { sizes: dims(sizes), strides: None, dtype, device }
     }
 
     /// The shape, strides' order, dtype and device of `x`.
     pub fn like(x: &Tensor) -> Meta {
-        let strides = (!x.is_contiguous()).then(|| dense_strides(x.sizes(), x.strides()));
-        Meta { sizes: Dims::from_slice(x.sizes()), strides, dtype: x.dtype(), device: x.device() }
+        let strides = (!x.is_contiguous()).then(|| Box::new(dense_strides(x.sizes(), x.strides())));
+        Meta { sizes: dims(x.sizes()), strides, dtype: x.dtype(), device: x.device() }
     }
 
     pub fn with_dtype(mut self, dtype: DType) -> Meta {
@@ -162,6 +162,8 @@ pub struct OpDef {
     pub aliases: &'static [&'static str],
     pub surfaces: u16,
     pub kind: Kind,
+    /// The kernel that small contiguous operands of one float type may go to directly.
+    pub quick: Option<BinaryOp>,
     pub diff: Diff,
     pub saves: Saves,
     /// Outputs that can carry a gradient, as bits.

@@ -33,6 +33,7 @@ fn leak(owner: Box<dyn Any + Send + Sync>, before: Option<Storage>) -> *mut Fore
 
 impl Storage {
     /// Uninitialised bytes; on the meta device no memory at all.
+    #[inline]
     pub fn new(nbytes: usize, device: Device) -> Result<Storage> {
         let ptr =
             if device.is_meta() || nbytes == 0 { std::ptr::null_mut() } else { alloc::allocate(nbytes)?.as_ptr() };

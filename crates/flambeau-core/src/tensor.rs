@@ -2,10 +2,11 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicPtr, AtomicU8, AtomicU32,
-    Ordering::{AcqRel, Acquire, Relaxed},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
 use crate::autograd::AutogradMeta;
@@ -103,14 +104,20 @@ pub(crate) mod flag {
 
 impl Tensor {
     /// Wraps a layout over a storage. The caller has checked that it lies inside.
+    #[inline]
     pub(crate) fn build(body: Body) -> Tensor {
         let flags = if crate::autograd::inference_mode() { flag::INFERENCE } else { 0 };
-        Tensor(Arc::new(Impl {
-            body: UnsafeCell::new(body),
-            flags: AtomicU8::new(flags),
-            meta: AtomicPtr::new(std::ptr::null_mut()),
-            pyobj: AtomicPtr::new(std::ptr::null_mut()),
-        }))
+        // Written where it stays: `Arc::new` would build it on the stack and copy it.
+        let mut place = Arc::new(MaybeUninit::<Impl>::uninit());
+        let p = Arc::get_mut(&mut place).expect("just made").as_mut_ptr();
+        // SAFETY: every field of a fresh `Impl` is written once, without being read or dropped before.
+        unsafe {
+            (&raw mut (*p).body).write(UnsafeCell::new(body));
+            (&raw mut (*p).flags).write(AtomicU8::new(flags));
+            (&raw mut (*p).meta).write(AtomicPtr::new(std::ptr::null_mut()));
+            (&raw mut (*p).pyobj).write(AtomicPtr::new(std::ptr::null_mut()));
+            Tensor(place.assume_init())
+        }
     }
 
     /// Uninitialised memory with row-major strides.
@@ -118,7 +125,7 @@ impl Tensor {
         let numel = layout::checked_numel(sizes, dtype.size())?;
         Ok(Self::build(Body {
             storage: Arc::new(Storage::new(numel * dtype.size(), device)?),
-            sizes: Dims::from_slice(sizes),
+            sizes: layout::dims(sizes),
             strides: layout::contiguous_strides(sizes),
             offset: 0,
             numel: numel as i64,
@@ -482,6 +489,14 @@ impl Tensor {
                 }
             }
         }
+    }
+
+    /// [`init_meta`](Self::init_meta) of a tensor that no other thread knows yet, without atomic exchanges.
+    #[inline]
+    pub(crate) fn init_meta_new(&self, meta: AutogradMeta, flags: u8) {
+        debug_assert!(self.handles() == 1 && self.meta_opt().is_none());
+        self.0.meta.store(Box::into_raw(Box::new(meta)), Release);
+        self.0.flags.store(self.0.flags.load(Relaxed) | flags, Relaxed);
     }
 
     pub(crate) fn init_meta(&self, meta: AutogradMeta) {

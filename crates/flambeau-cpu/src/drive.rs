@@ -93,18 +93,15 @@ impl<const N: usize> Loop<N> {
     }
 
     /// Calls `f(n, pointers, byte strides)` for each run of the loop's positions `range`.
-    #[inline]
+    #[inline(always)]
     pub fn for_range(&self, range: Range<usize>, mut f: impl FnMut(usize, &[*mut u8; N], &[isize; N])) {
         let mut left = range.len();
         if left == 0 {
             return;
         }
+        // One call of `f`, so that it is inlined and the pointers live in registers: loading them from memory in wider
+        // pieces than they were just stored in would wait for every store of the run before.
         let inner = &self.dims[0];
-        if self.dims.len() == 1 {
-            let at = range.start as isize;
-            let ptrs = std::array::from_fn(|k| self.ptrs[k].wrapping_offset(at * inner.strides[k]));
-            return f(left, &ptrs, &inner.strides);
-        }
         let mut at: SmallVec<[usize; 8]> = SmallVec::new();
         let mut rem = range.start;
         let mut ptrs = self.ptrs;

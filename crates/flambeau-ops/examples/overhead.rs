@@ -1,4 +1,5 @@
-//! What an operation on eight numbers costs, in nanoseconds: `cargo run --release -p flambeau-ops --example overhead`.
+//! What an operation on eight numbers costs, in nanoseconds: `cargo run --release -p flambeau-ops --example overhead`;
+//! an argument keeps the lines whose name contains it (for `perf`).
 #![allow(clippy::print_stdout)]
 
 use std::time::Instant;
@@ -11,6 +12,9 @@ use flambeau_core::{DType, Device, Result, Tensor, autograd};
 use flambeau_ops::{binary, create, reduce, view};
 
 fn time(name: &str, n: u32, mut f: impl FnMut() -> Result<()>) -> Result<()> {
+    if std::env::args().nth(1).is_some_and(|wanted| !name.contains(&wanted)) {
+        return Ok(());
+    }
     let mut best = f64::INFINITY;
     for _ in 0..20 {
         let start = Instant::now();

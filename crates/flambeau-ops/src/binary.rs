@@ -3,6 +3,7 @@
 use flambeau_core::autograd::Vjp;
 use flambeau_core::backend::{Backend, BinaryOp};
 use flambeau_core::dtype::Category;
+use flambeau_core::layout::same;
 use flambeau_core::op::{Diff, Grads, Inputs, Kind, Metas, OpDef, Params, ParamsExt, Samples, surface};
 use flambeau_core::{DType, Error, Result, Scalar, Tensor, call1, default_dtype, params};
 
@@ -14,8 +15,8 @@ use crate::unary::{self, log, neg, pow_number};
 fn run(b: &dyn Backend, op: BinaryOp, x: Inputs, o: &[Tensor], p: &[f64]) -> Result<()> {
     let (a, c, out) = (arg(x, 0)?, arg(x, 1)?, &o[0]);
     if a.dtype() == c.dtype()
-        && a.sizes() == out.sizes()
-        && c.sizes() == out.sizes()
+        && same(a.sizes(), out.sizes())
+        && same(c.sizes(), out.sizes())
         && (a.dtype() == out.dtype() || out.dtype() == DType::Bool)
     {
         return b.binary(op, p, a.raw(), c.raw(), out.raw());
@@ -187,6 +188,19 @@ const fn signature(name: &str, [either, tensor, values]: [&'static str; 3]) -> &
     if same_text(name, "logaddexp2") { tensor } else { either }
 }
 
+/// Where the result has the dtype of float operands.
+macro_rules! quick {
+    (same $kernel:ident) => {
+        Some(BinaryOp::$kernel)
+    };
+    (float $kernel:ident) => {
+        Some(BinaryOp::$kernel)
+    };
+    ($rule:ident $kernel:ident) => {
+        None
+    };
+}
+
 macro_rules! binary {
     ($list:ident, $trait:ident: $($name:ident: $rule:ident => $kernel:ident, $saves:expr, $diff:expr, $range:expr, $on:expr, $alias:expr, $doc:literal;)*) => {
         $(
@@ -204,6 +218,7 @@ macro_rules! binary {
                     aliases: &$alias,
                     surfaces: $on,
                     kind: Kind::Kernel { infer: infer::$rule, run: |b, x, o, _| run(b, BinaryOp::$kernel, x, o, &[]) },
+                    quick: quick!($rule $kernel),
                     diff: $diff,
                     saves: $saves,
                     samples: Some(|s| samples(s, $range.0, $range.1, if matches!($diff, Diff::Never) { 0 } else { 3 })),
@@ -339,6 +354,7 @@ rows! { MORE:
             }
             run(b, BinaryOp::Add, x, o, &alpha(p))
         } },
+        quick: Some(BinaryOp::Add),
         diff: vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => times_alpha(c.g(), c.p, 1.0))),
         samples: Some(|s| {
             samples(s, -3.0, 3.0, 3);
@@ -353,6 +369,7 @@ rows! { MORE:
         aliases: &["subtract"],
         surfaces: FMI,
         kind: Kind::Kernel { infer: infer::minus, run: |b, x, o, p| run(b, BinaryOp::Sub, x, o, &alpha(p)) },
+        quick: Some(BinaryOp::Sub),
         diff: vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => times_alpha(c.g(), c.p, -1.0))),
         samples: Some(|s| {
             samples(s, -3.0, 3.0, 3);

@@ -36,7 +36,7 @@ pub fn format_strides(x: &Tensor, wanted: Option<i64>) -> Result<Option<Dims>> {
 fn copied(x: Inputs, dtype: DType, wanted: Option<i64>) -> Result<Metas> {
     let x = arg(x, 0)?;
     let mut m = Meta::new(x.sizes(), dtype, x.device());
-    m.strides = format_strides(x, wanted)?;
+    m.strides = format_strides(x, wanted)?.map(Box::new);
     Ok(smallvec::smallvec![m])
 }
 

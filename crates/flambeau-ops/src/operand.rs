@@ -32,6 +32,7 @@ pub const BASE: OpDef = OpDef {
     aliases: &[],
     surfaces: FM,
     kind: Kind::Composite(undefined),
+    quick: None,
     diff: Diff::Through,
     saves: NONE,
     diff_outputs: u16::MAX,
@@ -135,10 +136,10 @@ pub fn common_device(tensors: &[&Tensor]) -> Device {
 pub fn broadcast_meta(tensors: &[&Tensor], dtype: DType) -> Result<Meta> {
     let first = tensors[0];
     if first.is_contiguous()
-        && tensors[1..].iter().all(|t| t.ndim() == 0 || t.is_contiguous() && t.sizes() == first.sizes())
+        && tensors[1..].iter().all(|t| t.ndim() == 0 || t.is_contiguous() && layout::same(t.sizes(), first.sizes()))
         && (first.ndim() > 0 || !first.device().is_cpu() || tensors.len() == 1)
     {
-        return Ok(Meta { sizes: Dims::from_slice(first.sizes()), strides: None, dtype, device: first.device() });
+        return Ok(Meta { sizes: layout::dims(first.sizes()), strides: None, dtype, device: first.device() });
     }
     let mut sizes = Dims::from_slice(first.sizes());
     let mut plain = first.is_contiguous();
@@ -156,7 +157,7 @@ pub fn broadcast_meta(tensors: &[&Tensor], dtype: DType) -> Result<Meta> {
             .iter()
             .find(|t| t.sizes() == sizes.as_slice())
             .filter(|t| !t.is_contiguous())
-            .map(|t| dense_strides(t.sizes(), t.strides()))
+            .map(|t| Box::new(dense_strides(t.sizes(), t.strides())))
     };
     Ok(Meta { sizes, strides, dtype, device: common_device(tensors) })
 }
@@ -186,8 +187,8 @@ impl Operand {
             }
         }
         let own = if t.dtype() == dtype { t.clone() } else { t.cast_raw(dtype)? };
-        let strides = if own.sizes() == sizes {
-            Dims::from_slice(own.strides())
+        let strides = if layout::same(own.sizes(), sizes) {
+            layout::dims(own.strides())
         } else {
             match layout::expand_strides(own.sizes(), own.strides(), sizes) {
                 Some(s) => s,

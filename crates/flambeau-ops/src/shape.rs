@@ -58,7 +58,7 @@ fn cat_meta(x: Inputs, p: &Params) -> Result<Metas> {
     let mut m = Meta::new(&sizes, dtype, common_device(&ts));
     if ts.iter().filter(|t| !skipped(t)).all(|t| layout::is_channels_last(t.sizes(), t.strides()) && !t.is_contiguous())
     {
-        m.strides = layout::channels_last_strides(&sizes);
+        m.strides = layout::channels_last_strides(&sizes).map(Box::new);
     }
     Ok(smallvec::smallvec![m])
 }

@@ -9,6 +9,7 @@
 //! - `shared`: storages in memory that processes share.
 //! - `optim`: optimizer steps over whole parameter groups.
 
+mod allocator;
 mod args;
 mod attrs;
 mod autograd;
@@ -38,7 +39,7 @@ mod typeinfo;
 use std::ffi::CStr;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 use pyo3::prelude::*;
 

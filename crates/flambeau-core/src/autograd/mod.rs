@@ -72,6 +72,7 @@ impl AutogradMeta {
         self.0.lock().accumulator.as_ref().is_some_and(|n| Arc::strong_count(n) > 1)
     }
 
+    #[inline]
     pub fn recorded(node: Arc<Node>, nr: u32, view: Option<Box<ViewMeta>>) -> AutogradMeta {
         AutogradMeta(Mutex::new(MetaInner { grad_fn: Some(node), output_nr: nr, view, ..MetaInner::default() }))
     }
@@ -153,7 +154,15 @@ impl Tensor {
     }
 
     /// Where this tensor's gradient goes: its node, or a leaf's accumulator.
+    #[inline]
     pub fn gradient_edge(&self) -> Option<Edge> {
+        if !self.has(flag::VIEW | flag::GRAD) {
+            return None;
+        }
+        self.known_edge()
+    }
+
+    fn known_edge(&self) -> Option<Edge> {
         if self.has(flag::VIEW) {
             self.refresh_view();
         }
@@ -235,6 +244,12 @@ impl Tensor {
         };
         drop(old);
         self.set_flag(flag::GRAD, true);
+    }
+
+    /// [`attach`](Self::attach) of a tensor just made.
+    #[inline]
+    pub(crate) fn attach_new(&self, node: Arc<Node>, nr: u32) {
+        self.init_meta_new(AutogradMeta::recorded(node, nr, None), flag::GRAD);
     }
 
     /// Leaves the graph in place (`detach_`).

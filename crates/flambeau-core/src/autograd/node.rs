@@ -13,7 +13,7 @@ use super::saved::Saved;
 use crate::device::Device;
 use crate::dtype::DType;
 use crate::error::Result;
-use crate::layout::Dims;
+use crate::layout::{Dims, dims};
 use crate::op::{Grads, OpDef, Params};
 use crate::tensor::{Tensor, WeakTensor};
 use crate::view::{Layout, ViewOp};
@@ -27,8 +27,9 @@ pub struct OutMeta {
 }
 
 impl OutMeta {
+    #[inline]
     pub fn of(t: &Tensor) -> OutMeta {
-        OutMeta { sizes: Dims::from_slice(t.sizes()), dtype: t.dtype(), device: t.device() }
+        OutMeta { sizes: dims(t.sizes()), dtype: t.dtype(), device: t.device() }
     }
 }
 
@@ -135,6 +136,7 @@ pub(crate) fn next_hook_id() -> u64 {
 }
 
 /// Sequence numbers are handed out to threads in blocks, so that taking one costs no atomic operation.
+#[inline]
 pub(crate) fn next_seq() -> u64 {
     const BLOCK: u64 = 1024;
     static BLOCKS: AtomicU64 = AtomicU64::new(0);
@@ -153,19 +155,37 @@ pub(crate) fn next_seq() -> u64 {
 }
 
 impl Node {
+    /// A node of a recorded operation.
+    #[inline(always)]
+    pub(crate) fn recorded(
+        op: &'static OpDef,
+        params: Params,
+        saved: SmallVec<[Saved; 2]>,
+        next: Edges,
+        outs: SmallVec<[OutMeta; 1]>,
+    ) -> Arc<Node> {
+        Node::new(Action::Op { op, params, saved: Mutex::new(saved) }, next, outs)
+    }
+
+    #[inline(always)]
     pub(crate) fn new(action: Action, next: Edges, outs: SmallVec<[OutMeta; 1]>) -> Arc<Node> {
-        let node = Arc::new(Node {
-            action,
-            next,
-            outs,
-            seq: next_seq(),
-            hooks: Mutex::new(None),
-            front: AtomicPtr::new(std::ptr::null_mut()),
-        });
-        if super::anomaly_mode() {
-            super::anomaly::trace(&node);
+        // Written where it stays: `Arc::new` would build it on the stack and copy it.
+        let mut place = Arc::new(std::mem::MaybeUninit::<Node>::uninit());
+        let p = Arc::get_mut(&mut place).expect("just made").as_mut_ptr();
+        // SAFETY: every field of a fresh `Node` is written once, without being read or dropped before.
+        unsafe {
+            (&raw mut (*p).action).write(action);
+            (&raw mut (*p).next).write(next);
+            (&raw mut (*p).outs).write(outs);
+            (&raw mut (*p).seq).write(next_seq());
+            (&raw mut (*p).hooks).write(Mutex::new(None));
+            (&raw mut (*p).front).write(AtomicPtr::new(std::ptr::null_mut()));
+            let node = place.assume_init();
+            if super::anomaly_mode() {
+                super::anomaly::trace(&node);
+            }
+            node
         }
-        node
     }
 
     pub(crate) fn accumulator(leaf: &Tensor) -> Arc<Node> {
@@ -367,6 +387,15 @@ thread_local! {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        // Somebody else keeps everything below: nothing can recurse.
+        let kept = self.next.iter().flatten().all(|e| Arc::strong_count(&e.node) > 1)
+            && match &mut self.action {
+                Action::Op { saved, .. } => saved.get_mut().iter().all(Saved::is_shallow),
+                _ => true,
+            };
+        if kept {
+            return;
+        }
         let next = std::mem::take(&mut self.next);
         let saved = match &mut self.action {
             Action::Op { saved, .. } => std::mem::take(saved.get_mut()),

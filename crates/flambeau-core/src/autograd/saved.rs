@@ -79,6 +79,18 @@ impl Saved {
         Ok(Saved::Packed(Box::new(PackedSlot { packed: packing::pack(hooks, t)?, place })))
     }
 
+    /// Whether dropping this drops no other node.
+    #[inline]
+    pub(crate) fn is_shallow(&self) -> bool {
+        match self {
+            Saved::Absent | Saved::Released => true,
+            Saved::Input { tensor: t, .. } | Saved::Output { alias: t, .. } => {
+                t.handles() > 1 || t.meta_opt().is_none()
+            }
+            Saved::Packed(_) => false,
+        }
+    }
+
     pub fn is_some(&self) -> bool {
         !matches!(self, Saved::Absent)
     }

@@ -3,6 +3,7 @@
 //! What is not contiguous, broadcast or of another dtype is staged block by block in scratch that stays in the first-level
 //! cache. So one body per operation and compute dtype is enough: no copies for broadcasts, strides or 16-bit floats.
 
+use super::crossed::Crossed;
 use crate::convert::{BLOCK, Scratch, Steps, gather, run_steps, scatter, splat, steps};
 use crate::drive::Loop;
 use crate::parallel::par_range;
@@ -20,12 +21,17 @@ pub struct Params {
 }
 
 impl Params {
+    #[inline]
     pub fn new(p: &[f64]) -> Self {
+        if p.is_empty() {
+            return Params { f64: [0.0; 4], f32: [0.0; 4], failed: AtomicBool::new(false) };
+        }
         let f64 = std::array::from_fn(|i| p.get(i).copied().unwrap_or(0.0));
         Params { f64, f32: f64.map(|x| x as f32), failed: AtomicBool::new(false) }
     }
 
     /// After a change of `f64`.
+    #[inline]
     pub fn sync(&mut self) {
         self.f32 = self.f64.map(|x| x as f32);
     }
@@ -180,6 +186,22 @@ pub fn exec<const N: usize>(name: &str, ops: [&Raw; N], body: Body<N>, p: &Param
         if from != to {
             chains[k] = steps(from, to).ok_or_else(|| Error::dtype(name, ops[k].dtype))?;
         }
+    }
+    let plain = chains.iter().all(Steps::is_empty) && !aliased;
+    if plain && (0..N).all(|k| walk.dims[0].strides[k] == ops[k].dtype.size() as isize) {
+        let walk = &walk;
+        par_range(walk.numel, body.grain, |r| {
+            // SAFETY: every run is contiguous in all operands, which have the body's dtypes.
+            walk.for_range(r, |n, ptrs, _| unsafe {
+                (body.run)(Args { n, ptrs: std::array::from_fn(|k| ptrs[k]), p })
+            });
+        });
+        return Ok(());
+    }
+    if plain && let Some(crossed) = Crossed::of(&walk, ops.map(|o| o.dtype.size())) {
+        // SAFETY: the operands are valid for the whole loop and have the body's dtypes.
+        unsafe { crossed.run(&walk, body.grain, |n, ptrs| (body.run)(Args { n, ptrs, p })) };
+        return Ok(());
     }
     let grain = body.grain;
     let numel = walk.numel;

@@ -1,5 +1,6 @@
 //! Copies between layouts and dtypes.
 
+use super::crossed::{TILE, turn};
 use crate::convert::{BLOCK, Scratch, Span, Step, gather, run_steps, scatter, steps};
 use crate::drive::{GRAIN, Loop};
 use crate::parallel::par_range;
@@ -110,9 +111,6 @@ struct Transpose {
     dim: usize,
 }
 
-/// Side of a tile, in elements.
-const TILE: usize = 32;
-
 impl Transpose {
     fn of(walk: &Loop<2>, unit: isize) -> Option<Self> {
         let inner = walk.dims[0];
@@ -150,44 +148,9 @@ impl Transpose {
                 let n = TILE.min(cols.size - c * TILE);
                 let m = TILE.min(rows.size - b * TILE);
                 // SAFETY: a tile inside both operands; tiles are disjoint.
-                unsafe {
-                    match item {
-                        1 => tile_copy::<u8>(n, m, ptrs, cols.strides[1], rows.strides[0]),
-                        2 => tile_copy::<u16>(n, m, ptrs, cols.strides[1], rows.strides[0]),
-                        4 => tile_copy::<u32>(n, m, ptrs, cols.strides[1], rows.strides[0]),
-                        8 => tile_copy::<u64>(n, m, ptrs, cols.strides[1], rows.strides[0]),
-                        _ => tile_copy::<[u64; 2]>(n, m, ptrs, cols.strides[1], rows.strides[0]),
-                    }
-                }
+                unsafe { turn(item, n, m, ptrs, cols.strides[1], rows.strides[0]) };
             }
         });
-    }
-}
-
-/// `out[j][i] = x[i][j]` for `i < n`, `j < m`: `x` by rows of `m` at `sx` bytes, `out` by rows of `n` at `so`.
-///
-/// # Safety
-/// Such elements at both pointers.
-unsafe fn tile_copy<T: Copy>(n: usize, m: usize, [out, x]: [*mut u8; 2], sx: isize, so: isize) {
-    // SAFETY: the caller's contract; the buffer holds a tile.
-    unsafe {
-        let mut buffer = std::mem::MaybeUninit::<[[T; TILE]; TILE]>::uninit();
-        let t = buffer.as_mut_ptr().cast::<T>();
-        for i in 0..n {
-            let row = x.wrapping_offset(i as isize * sx).cast::<T>();
-            if m == TILE {
-                for j in 0..TILE {
-                    *t.add(j * TILE + i) = *row.add(j);
-                }
-            } else {
-                for j in 0..m {
-                    *t.add(j * TILE + i) = *row.add(j);
-                }
-            }
-        }
-        for j in 0..m {
-            std::ptr::copy_nonoverlapping(t.add(j * TILE), out.wrapping_offset(j as isize * so).cast::<T>(), n);
-        }
     }
 }
 

@@ -4,6 +4,7 @@ mod binary;
 pub(crate) mod block;
 mod complex;
 mod copy;
+mod crossed;
 mod fill;
 mod int;
 mod predicate;
@@ -71,6 +72,16 @@ impl Elementwise for Cpu {
             return Err(Error::runtime("ZeroDivisionError"));
         }
         Ok(())
+    }
+
+    unsafe fn binary_flat(&self, op: BinaryOp, dtype: DType, n: usize, ptrs: [*mut u8; 3]) -> bool {
+        if !matches!(dtype, DType::F32 | DType::F64) {
+            return false;
+        }
+        let Some(body) = binary::body(op, dtype, false) else { return false };
+        // SAFETY: the caller's contract is the body's, whose operands have the compute dtype.
+        unsafe { (body.run)(block::Args { n, ptrs, p: &Params::new(&[]) }) };
+        true
     }
 
     fn ternary(&self, op: TernaryOp, p: &[f64], a: Raw, b: Raw, c: Raw, out: Raw) -> Result<()> {

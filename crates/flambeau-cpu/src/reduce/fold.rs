@@ -91,6 +91,64 @@ impl<F: Fold> Kernel for AddRows<F> {
     }
 }
 
+/// `n` elements side by side, folded into one number.
+struct Line<X, A> {
+    /// The fold.
+    f: *const (),
+    x: *const X,
+    n: usize,
+    shift: A,
+}
+
+/// Accumulators of a line: enough that none waits for the addition before, few enough for registers.
+const LINE_LANES: usize = 32;
+/// Elements of a line's block: a lane adds 64 numbers of four elements each before blocks are combined pairwise.
+const LINE_BLOCK: usize = 4 * LINE_LANES * 64;
+/// Lines shorter than this go with others in lanes.
+const SHORT_LINE: usize = 64;
+
+struct FoldLine<F>(PhantomData<F>);
+
+impl<F: Fold> Kernel for FoldLine<F> {
+    type Args = Line<F::X, F::A>;
+    type Out = F::A;
+
+    #[inline(always)]
+    unsafe fn run<I: Isa>(a: Line<F::X, F::A>) -> F::A {
+        // SAFETY: the caller passes an `F` and `n` elements.
+        unsafe {
+            let f = *a.f.cast::<F>();
+            let one = |at: usize| f.lift::<I>(*a.x.add(at), a.shift);
+            let mut acc = [f.identity(); LINE_LANES];
+            let mut i = 0;
+            while i + 4 * LINE_LANES <= a.n {
+                for (j, lane) in acc.iter_mut().enumerate() {
+                    let ab = f.join(one(i + j), one(i + LINE_LANES + j));
+                    let cd = f.join(one(i + 2 * LINE_LANES + j), one(i + 3 * LINE_LANES + j));
+                    *lane = f.join(*lane, f.join(ab, cd));
+                }
+                i += 4 * LINE_LANES;
+            }
+            while i + LINE_LANES <= a.n {
+                for (j, lane) in acc.iter_mut().enumerate() {
+                    *lane = f.join(*lane, one(i + j));
+                }
+                i += LINE_LANES;
+            }
+            // The tail has an accumulator of its own: the lanes stay in registers only if no index varies.
+            let mut tail = f.identity();
+            while i < a.n {
+                tail = f.join(tail, one(i));
+                i += 1;
+            }
+            let a16: [F::A; 16] = std::array::from_fn(|j| f.join(acc[j], acc[j + 16]));
+            let a8: [F::A; 8] = std::array::from_fn(|j| f.join(a16[j], a16[j + 8]));
+            let a4: [F::A; 4] = std::array::from_fn(|j| f.join(a8[j], a8[j + 4]));
+            f.join(f.join(f.join(a4[0], a4[2]), f.join(a4[1], a4[3])), tail)
+        }
+    }
+}
+
 /// Four rows at once. Lanes go through registers in groups, so that nothing depends on whether memory overlaps.
 #[inline(always)]
 unsafe fn add_four<I: Isa, F: Fold>(f: F, acc: *mut F::A, shift: *const F::A, w: usize, x: [*const F::X; 4]) {
@@ -134,6 +192,7 @@ struct Erased<X, A> {
     f: *const (),
     identity: A,
     add: unsafe fn(Rows<X, A>),
+    line: unsafe fn(Line<X, A>) -> A,
     join: unsafe fn(*const (), &mut [A], &[A]),
 }
 // SAFETY: points to a fold, which is `Sync`.
@@ -142,7 +201,8 @@ unsafe impl<X, A: Sync> Sync for Erased<X, A> {}
 impl<X, A: Copy> Erased<X, A> {
     fn of<F: Fold<X = X, A = A>>(f: &F) -> Self {
         let add = if F::RARE { isa::pick_small::<AddRows<F>>() } else { isa::pick::<AddRows<F>>() };
-        Erased { f: (&raw const *f).cast(), identity: f.identity(), add, join: join_rows::<F> }
+        let line = if F::RARE { isa::pick_small::<FoldLine<F>>() } else { isa::pick::<FoldLine<F>>() };
+        Erased { f: (&raw const *f).cast(), identity: f.identity(), add, line, join: join_rows::<F> }
     }
 
     fn join(&self, a: &mut [A], b: &[A]) {
@@ -262,6 +322,39 @@ struct Part<'a, X> {
     range: (usize, usize),
 }
 
+/// Folds `n` elements side by side: blocks in registers, then pairwise.
+unsafe fn fold_line<X: Copy, A: Copy>(
+    f: Erased<X, A>,
+    x: *const X,
+    n: usize,
+    shift: Option<A>,
+    stack: &mut Vec<A>,
+) -> A {
+    let shift = shift.unwrap_or(f.identity);
+    // SAFETY: parts of the caller's `n` elements.
+    let block = |at: usize| unsafe { (f.line)(Line { f: f.f, x: x.add(at), n: LINE_BLOCK.min(n - at), shift }) };
+    if n <= LINE_BLOCK {
+        return block(0);
+    }
+    stack.clear();
+    for (i, at) in (0..n).step_by(LINE_BLOCK).enumerate() {
+        let mut sum = [block(at)];
+        for _ in 0..(i + 1).trailing_zeros() {
+            let mut before = [stack.pop().expect("a block for each bit of the counter")];
+            f.join(&mut before, &sum);
+            sum = before;
+        }
+        stack.push(sum[0]);
+    }
+    let mut total = [stack.pop().expect("at least one block")];
+    while let Some(before) = stack.pop() {
+        let mut sum = [before];
+        f.join(&mut sum, &total);
+        total = sum;
+    }
+    total[0]
+}
+
 unsafe fn walk<X: Copy, A: Copy>(f: Erased<X, A>, p: Part<X>, shift: &[A], acc: &mut [A], ws: &mut Workspace<X, A>) {
     let (w, (from, to)) = (p.w, p.range);
     let acc = &mut acc[..w];
@@ -269,6 +362,11 @@ unsafe fn walk<X: Copy, A: Copy>(f: Erased<X, A>, p: Part<X>, shift: &[A], acc: 
         return acc.fill(f.identity);
     }
     let (n_in, rs) = p.red[p.red.len() - 1];
+    if w == 1 && rs == 1 && p.red.len() == 1 && n_in >= SHORT_LINE {
+        // SAFETY: `from..to` of this line belong to the input.
+        acc[0] = unsafe { fold_line(f, p.x.add(from), to - from, shift.first().copied(), &mut ws.stack) };
+        return;
+    }
     let dense = w == 1 || p.cs == 1;
     let side_by_side = dense && (rs == w as isize || n_in == 1);
     let gathers = !dense || (w == 1 && !side_by_side);
