@@ -136,16 +136,16 @@ fn execute(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: &Params) -> Result
         return Ok(());
     }
     let backend = backend(device)?;
-    if bytes > LONG_BYTES {
-        if let Some(unlocked) = UNLOCKED.get() {
-            // Other threads may change a tensor's layout meanwhile: the kernel works on handles of its own.
-            let own: SmallVec<[Option<Tensor>; 4]> = x.iter().map(|t| t.map(Tensor::detach)).collect();
-            let own_outs: SmallVec<[Tensor; 2]> = outs.iter().map(Tensor::detach).collect();
-            let refs: SmallVec<[Option<&Tensor>; 4]> = own.iter().map(Option::as_ref).collect();
-            let mut result = Ok(());
-            unlocked(&mut || result = run(backend, &refs, &own_outs, p));
-            return result;
-        }
+    if bytes > LONG_BYTES
+        && let Some(unlocked) = UNLOCKED.get()
+    {
+        // Other threads may change a tensor's layout meanwhile: the kernel works on handles of its own.
+        let own: SmallVec<[Option<Tensor>; 4]> = x.iter().map(|t| t.map(Tensor::detach)).collect();
+        let own_outs: SmallVec<[Tensor; 2]> = outs.iter().map(Tensor::detach).collect();
+        let refs: SmallVec<[Option<&Tensor>; 4]> = own.iter().map(Option::as_ref).collect();
+        let mut result = Ok(());
+        unlocked(&mut || result = run(backend, &refs, &own_outs, p));
+        return result;
     }
     run(backend, x, outs, p)
 }

@@ -304,7 +304,10 @@ impl Node {
         match &self.action {
             Action::Op { saved, .. } => {
                 let mut guard = saved.lock();
-                let old: SmallVec<[Saved; 2]> = guard.iter_mut().map(Saved::release).collect();
+                let mut old = std::mem::take(&mut *guard);
+                for slot in &mut old {
+                    guard.push(slot.released());
+                }
                 drop(guard);
                 drop(old);
             }
