@@ -559,6 +559,10 @@ impl WeakTensor {
     pub fn upgrade(&self) -> Option<Tensor> {
         self.0.upgrade().map(Tensor)
     }
+
+    pub(crate) fn same(&self, other: &WeakTensor) -> bool {
+        self.0.ptr_eq(&other.0)
+    }
 }
 
 /// The smallest and largest offset that a layout reaches from its start.

@@ -21,6 +21,7 @@ pub mod index;
 pub mod indexing;
 pub mod loss;
 pub mod matmul;
+mod nodes;
 pub mod norm;
 pub mod order;
 pub mod pool;

@@ -425,7 +425,7 @@ fn a_view_follows_its_base() -> Result<()> {
     let base = clone(&x)?;
     let (a, b) = (narrow(&base, 0, 0, 2)?, narrow(&base, 0, 1, 2)?);
     plus_(&a, &mul_scalar(&x, 2.0).and_then(|t| narrow(&t, 0, 1, 2))?)?;
-    assert_eq!(base.grad_fn().expect("recorded").name(), "CopySlices");
+    assert_eq!(base.grad_fn().expect("recorded").name(), "torch::autograd::CopySlices");
     let g = autograd::grad(&[total(&mul(&b, &b)?)?], &[], std::slice::from_ref(&x), false, false, false)?
         .remove(0)
         .expect("used");

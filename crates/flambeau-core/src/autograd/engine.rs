@@ -61,10 +61,10 @@ pub enum Target {
 }
 
 impl Target {
-    fn edge(&self) -> Option<Edge> {
+    fn edge(&self) -> Result<Option<Edge>> {
         match self {
-            Target::Tensor(t) => t.gradient_edge(),
-            Target::Edge(e) => Some(e.clone()),
+            Target::Tensor(t) => t.try_gradient_edge(),
+            Target::Edge(e) => Ok(Some(e.clone())),
         }
     }
 }
@@ -83,7 +83,7 @@ pub(crate) fn run(
 ) -> Result<Vec<Option<Tensor>>> {
     let mut edges = SmallVec::<[_; 2]>::new();
     for (i, root) in roots.iter().enumerate() {
-        let Some(edge) = root.edge() else {
+        let Some(edge) = root.edge()? else {
             return Err(Error::runtime(format!(
                 "element {i} of tensors does not require grad and does not have a grad_fn"
             )));
@@ -116,15 +116,15 @@ pub(crate) fn run(
     let mut results: Vec<Option<Tensor>> = vec![None; if accumulate { 0 } else { inputs.map_or(0, <[_]>::len) }];
     if let Some(inputs) = inputs {
         for (place, x) in inputs.iter().enumerate() {
-            let Some(edge) = x.edge() else {
+            if let (Target::Tensor(x), true) = (x, accumulate) {
+                x.retain_grad()?;
+            }
+            let Some(edge) = x.edge()? else {
                 return Err(Error::runtime("One of the differentiated Tensors does not require grad"));
             };
             let task = tasks.entry(Arc::as_ptr(&edge.node)).or_default();
             if accumulate {
                 task.needed = true;
-                if let Target::Tensor(x) = x {
-                    x.retain_grad()?;
-                }
             } else {
                 task.captures.push((edge.nr, place));
                 task.captured = true;
@@ -337,6 +337,13 @@ fn step(node: &Arc<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>, retain: boo
         None => (Vec::new(), Vec::new()),
         Some(h) => (h.pre.clone(), h.post.clone()),
     };
+    let mut hooked = false;
+    if !pre.is_empty()
+        && let (Some(leaf), Some(Some(g))) = (node.variable(), grads.first_mut())
+    {
+        super::accumulate::run_hooks(&leaf, g)?;
+        hooked = true;
+    }
     for (_, hook) in pre {
         if let Some(new) = hook.call(grads, None)? {
             crate::check!(
@@ -349,7 +356,7 @@ fn step(node: &Arc<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>, retain: boo
             *grads = new.into_iter().collect();
         }
     }
-    let mut out = node.apply(grads)?;
+    let mut out = node.apply(grads, hooked)?;
     if !retain {
         node.release();
     }
