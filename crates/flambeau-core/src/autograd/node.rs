@@ -299,7 +299,7 @@ impl Node {
     }
 
     /// The row and the parameters of a recorded operation.
-    pub fn recorded(&self) -> Option<(&'static OpDef, &Params)> {
+    pub fn operation(&self) -> Option<(&'static OpDef, &Params)> {
         match &self.action {
             Action::Op { op, params, .. } => Some((op, params)),
             _ => None,

@@ -23,7 +23,7 @@ enum Kept {
 
 /// The names of what a node keeps, as PyTorch has them: the first tensor is `self`, a single result `result`.
 fn names(node: &Node) -> Vec<(String, Kept)> {
-    let Some((op, params)) = node.recorded() else { return Vec::new() };
+    let Some((op, params)) = node.operation() else { return Vec::new() };
     let Ok(schema) = Schema::parse(op.sig) else { return Vec::new() };
     if schema.params.iter().any(|p| matches!(p.ty, Type::Tensors(_))) {
         // Lists are spread over places that the signature does not tell.
@@ -85,7 +85,7 @@ pub fn get<'py>(py: Python<'py>, node: &Arc<Node>, attribute: &str) -> PyResult<
         Kept::Tensor(place) if raw => Bound::new(py, PySaved::of(node.clone(), place))?.into_any(),
         Kept::Tensor(place) => optional_tensor_out(py, node.saved_at(place).py()?)?,
         Kept::Param(_) if raw => return Ok(None),
-        Kept::Param(i) => match node.recorded() {
+        Kept::Param(i) => match node.operation() {
             Some((_, params)) => value_out(py, &params[i])?,
             None => return Ok(None),
         },
