@@ -8,6 +8,7 @@ mod node;
 mod packing;
 mod passes;
 mod saved;
+mod tasks;
 mod views;
 mod vjp;
 
