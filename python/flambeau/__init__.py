@@ -6,6 +6,7 @@ Every operation of the engine's registry is published here under its PyTorch nam
 
 import importlib as _importlib
 import math as _math
+import sys as _sys
 
 from . import _C
 
@@ -15,6 +16,9 @@ __version__ = "0.1.0"
 globals().update({_name: getattr(_C, _name) for _name in dir(_C) if not _name.startswith("_") and _name != "return_types"})
 # One function per public name of the registry.
 globals().update({_name: getattr(_C._functions, _name) for _name in dir(_C._functions) if not _name.startswith("_")})
+
+# Pickles of named tuples look for their classes there.
+return_types = _sys.modules[f"{__name__}.return_types"] = _C.return_types
 
 inf = _math.inf
 nan = _math.nan
@@ -48,13 +52,11 @@ from .serialization import load, save  # noqa: E402, F401
 # Imported on first use, so that `import flambeau` stays fast.
 _LAZY = {
     "backends", "cuda", "distributions", "fft", "func", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim", "overrides",
-    "return_types", "special", "storage", "testing", "types", "utils", "version", "xpu",
+    "special", "storage", "testing", "types", "utils", "version", "xpu",
 }
 
 
 def __getattr__(name):
-    if name == "return_types":
-        return _C.return_types
     if name.endswith("Storage"):
         found = getattr(_importlib.import_module(".storage", __name__), name, None)
         if found is not None:

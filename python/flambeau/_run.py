@@ -57,6 +57,39 @@ def install_as_torch():
         del sys.modules[name]
     sys.modules["torch"] = package
     sys.meta_path.insert(0, _TorchFinder())
+    _follow_into_children(package.__path__[0])
+
+
+class _Bootstrap:
+    """Unpickled in a process that multiprocessing starts anew, before it imports the script."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        code = (
+            "import sys\n"
+            f"if {self.folder!r} not in sys.path: sys.path.append({self.folder!r})\n"
+            "from flambeau import install_as_torch\n"
+            "install_as_torch()"
+        )
+        return exec, (code, {})
+
+
+def _follow_into_children(package_path):
+    """Makes ``torch`` flambeau in children that are not forked, too: as part of what they are told at their
+    start.
+    """
+    import os
+    from multiprocessing import spawn
+
+    original = spawn.get_preparation_data
+    bootstrap = _Bootstrap(os.path.dirname(package_path))
+
+    def get_preparation_data(name):
+        return {"install_as_torch": bootstrap, **original(name)}
+
+    spawn.get_preparation_data = get_preparation_data
 
 
 def main(argv=None):

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import sys
 import warnings
 
 from . import _C
@@ -167,7 +168,17 @@ def _deepcopy(self, memo):
 
 def _reduce_ex(self, protocol):
     from . import _utils
+    from .utils.hooks import warn_if_has_hooks
 
+    caller = sys._getframe(1)
+    if caller.f_globals is globals():
+        caller = caller.f_back  # the wrapper that `_overridable` made
+    if type(self) is Tensor and caller and caller.f_globals.get("__name__") == "multiprocessing.reduction":
+        # Sent to another process before `flambeau.multiprocessing` was imported.
+        from .multiprocessing.reductions import reduce_unregistered
+
+        return reduce_unregistered(self)
+    warn_if_has_hooks(self)
     func, args = _utils._reduce_tensor(self)
     state = _state(self)
     if type(self) is Tensor and not state:
@@ -210,7 +221,29 @@ def _cuda_array_interface(self):
 
 
 def _is_shared(self):
-    return False
+    """Whether the tensor's memory is shared between processes."""
+    return self.untyped_storage().is_shared()
+
+
+def _share_memory(self):
+    """Moves the tensor's storage, with all views of it, to memory that processes share; returns the tensor.
+
+    Nothing happens if it is there already. Storages in shared memory cannot be resized.
+    """
+    self.untyped_storage().share_memory_()
+    return self
+
+
+def _storage_share_memory(self):
+    """Moves the storage to memory that processes share; returns it."""
+    from .multiprocessing import get_sharing_strategy, shared
+
+    if self.device.type == "cpu" and self.nbytes() and not self.is_shared():
+        if get_sharing_strategy() == "file_system":
+            shared.change_users(shared.share_name(self), -1)
+        else:
+            shared.share_fd(self)
+    return self
 
 
 def _new(self, *args, **kwargs):
@@ -267,6 +300,7 @@ def _attach():
         "_typed_storage": _typed_storage,
         "is_shared": _is_shared,
         "module_load": _module_load,
+        "share_memory_": _share_memory,
         "new": _new,
         "reinforce": _reinforce,
         "type": _type,
@@ -278,6 +312,7 @@ def _attach():
         setattr(Tensor, name, function)
     Tensor._grad = Tensor.grad
     Tensor.__cuda_array_interface__ = property(_cuda_array_interface)
+    _C.UntypedStorage.share_memory_ = _storage_share_memory
     Tensor.__array_priority__ = 1000  # so that NumPy's operators leave the operation to tensors
     Tensor.volatile = property(_volatile)
     for name in _HOOKS:

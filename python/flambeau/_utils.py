@@ -191,26 +191,63 @@ def _rebuild_sparse_tensor(layout, data):
     )
 
 
-def _rebuild_from_bytes(dtype, data, size, requires_grad):
-    """The tensor that plain pickle (multiprocessing, copy) saved as bytes; see `_reduce_tensor`."""
-    stride, step = [], 1
-    for length in reversed(size):
-        stride.insert(0, step)
-        step *= max(length, 1)
-    dtype = getattr(flambeau, dtype)
-    tensor = flambeau._C._tensor_from_buffer(data, dtype, 0, tuple(size), tuple(stride))
+def _rebuild_from_storage(storage, dtype, offset, size, stride, requires_grad):
+    """The tensor that :func:`_reduce_tensor` took apart."""
+    tensor = flambeau._C._tensor_from_storage(storage, dtype, offset, size, stride)
     return tensor.requires_grad_(True) if requires_grad else tensor
 
 
 def _reduce_tensor(tensor):
-    """What ``Tensor.__reduce_ex__`` may return for plain pickle; :func:`flambeau.save` does not go through
+    """What ``Tensor.__reduce_ex__`` gives ``pickle`` and ``copy``: the storage and the layout over it, so that a
+    shallow copy shares memory and a pickled view keeps its strides. :func:`flambeau.save` does not go through
     it.
     """
-    data = tensor.detach().cpu().contiguous()
-    storage = data.untyped_storage()
-    start = data.storage_offset() * data.dtype.itemsize
-    raw = bytes(storage_bytes(storage)[start : start + data.numel() * data.dtype.itemsize])
-    return _rebuild_from_bytes, (dtype_name(tensor.dtype), raw, tuple(tensor.shape), tensor.requires_grad)
+    layout = tuple(tensor.size()), tensor.stride()
+    if tensor.is_meta:
+        return _rebuild_meta_tensor_no_storage, (tensor.dtype, *layout, tensor.requires_grad)
+    args = (tensor.untyped_storage(), tensor.dtype, tensor.storage_offset(), *layout, tensor.requires_grad)
+    return _rebuild_from_storage, args
+
+
+class KeyErrorMessage(str):
+    """A text that is shown as it is; KeyError shows the repr of its argument."""
+
+    def __repr__(self):
+        return self
+
+
+class ExceptionWrapper:
+    """An exception with its traceback, as text, that can travel to another process or thread.
+
+    Args:
+        exc_info: as ``sys.exc_info()`` gives it, the default.
+        where: where the exception happened.
+    """
+
+    def __init__(self, exc_info=None, where="in background"):
+        import sys
+        import traceback
+
+        if exc_info is None:
+            exc_info = sys.exc_info()
+        self.exc_type = exc_info[0]
+        self.exc_msg = "".join(traceback.format_exception(*exc_info))
+        self.where = where
+
+    def reraise(self):
+        """Raises an exception of the same type, whose message holds the original traceback; RuntimeError where
+        the type cannot be made of a message alone.
+        """
+        message = f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}"
+        if self.exc_type is KeyError:
+            message = KeyErrorMessage(message)
+        elif getattr(self.exc_type, "message", None):
+            raise self.exc_type(message=message)
+        try:
+            exception = self.exc_type(message)
+        except Exception:
+            raise RuntimeError(message) from None
+        raise exception
 
 
 def storage_bytes(storage):

@@ -3,14 +3,12 @@
 import collections
 import importlib.util
 import json
-import warnings
 from pathlib import Path
 
 import pytest
 
 import flambeau
 from flambeau.utils import data
-from flambeau.utils.data import dataloader
 
 HERE = Path(__file__).parent
 RECORDED = json.loads((HERE / "recorded.json").read_text())
@@ -176,22 +174,6 @@ def test_contradicting_options():
         ValueError, match="batch_size attribute should not be set after DataLoader is initialized"
     ):
         loader.batch_size = 3
-
-
-def test_workers_warn_once_and_change_nothing(monkeypatch):
-    monkeypatch.setattr(dataloader, "_warned_about_workers", False)
-    dataset = data.TensorDataset(flambeau.arange(10))
-    with pytest.warns(UserWarning, match="loads in the calling process"):
-        loader = data.DataLoader(dataset, batch_size=3, num_workers=2, shuffle=True, timeout=5)
-    flambeau.manual_seed(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        batches = [b[0].tolist() for b in loader]
-        again = data.DataLoader(dataset, batch_size=3, num_workers=2, persistent_workers=True)
-        assert len(list(again)) == len(list(again)) == 4
-    flambeau.manual_seed(0)
-    assert [b[0].tolist() for b in data.DataLoader(dataset, batch_size=3, shuffle=True)] == batches
-    assert data.get_worker_info() is None
 
 
 def test_custom_collate_sampler_and_batch_sampler():

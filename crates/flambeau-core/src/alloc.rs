@@ -7,8 +7,7 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::cell::RefCell;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-use parking_lot::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -28,6 +27,15 @@ static PEAK: AtomicUsize = AtomicUsize::new(0);
 static CACHED: AtomicUsize = AtomicUsize::new(0);
 
 static LARGE: [Mutex<Vec<usize>>; LARGE_CLASSES] = [const { Mutex::new(Vec::new()) }; LARGE_CLASSES];
+
+fn lock(list: &'static Mutex<Vec<usize>>) -> MutexGuard<'static, Vec<usize>> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All locks of the cache, for a fork: a child must not inherit one that some other thread holds.
+pub(crate) fn lock_all() -> Vec<MutexGuard<'static, Vec<usize>>> {
+    LARGE.iter().map(lock).collect()
+}
 
 struct Small([Vec<NonNull<u8>>; SMALL_CLASSES]);
 
@@ -68,7 +76,7 @@ pub fn reset_peak() {
 pub fn empty_cache() {
     for (class, list) in LARGE.iter().enumerate() {
         let size = large_size(class);
-        for p in std::mem::take(&mut *list.lock()) {
+        for p in std::mem::take(&mut *lock(list)) {
             CACHED.fetch_sub(size, Relaxed);
             release(NonNull::new(p as *mut u8).expect("cached blocks are not null"), size);
         }
@@ -125,7 +133,7 @@ fn allocate_large(bytes: usize) -> Result<NonNull<u8>> {
         return system(bytes);
     }
     let size = large_size(class);
-    let cached = LARGE[class].lock().pop();
+    let cached = lock(&LARGE[class]).pop();
     let p = match cached {
         Some(p) => {
             CACHED.fetch_sub(size, Relaxed);
@@ -173,7 +181,7 @@ pub unsafe fn free(p: NonNull<u8>, bytes: usize) {
     IN_USE.fetch_sub(size, Relaxed);
     if CACHED.load(Relaxed) + size <= LARGE_KEEP_BYTES {
         CACHED.fetch_add(size, Relaxed);
-        LARGE[class].lock().push(p.as_ptr() as usize);
+        lock(&LARGE[class]).push(p.as_ptr() as usize);
     } else {
         release(p, size);
     }

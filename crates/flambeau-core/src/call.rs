@@ -85,10 +85,37 @@ pub fn call(op: &'static OpDef, x: Inputs, p: Params) -> Result<Outs> {
         }
         Kind::View(make) => {
             let base = x[0].ok_or_else(|| absent(op))?;
-            let made = make(base, &p).and_then(|view_op| view(&view_op, base)).map_err(|e| explain(op, x, e))?;
+            let made = make(base, &p)
+                .and_then(|view_op| {
+                    let name = if op.node.is_empty() { autograd::view_name(&view_op) } else { op.node };
+                    view_named(&view_op, base, name)
+                })
+                .map_err(|e| explain(op, x, e))?;
             Ok(smallvec::smallvec![made])
         }
-        Kind::Composite(f) => f(x, &p).map_err(|e| explain(op, x, e)),
+        Kind::Composite(f) => {
+            let outs = f(x, &p).map_err(|e| explain(op, x, e))?;
+            if !op.node.is_empty() {
+                label(op.node, op.name.ends_with('_'), x, &outs);
+            }
+            Ok(outs)
+        }
+    }
+}
+
+/// Names the node that a composite ended with after the composite.
+#[cold]
+fn label(name: &'static str, writes: bool, x: Inputs, outs: &[Tensor]) {
+    for y in outs {
+        // What was only passed on keeps its name.
+        let written = writes && !y.is_view();
+        if y.has(flag::GRAD)
+            && (written || !x.iter().flatten().any(|t| t.is(y)))
+            && let Some(node) = y.grad_fn()
+            && (written || !x.iter().flatten().any(|t| t.grad_fn().is_some_and(|n| std::sync::Arc::ptr_eq(&n, &node))))
+        {
+            node.set_label(name);
+        }
     }
 }
 
@@ -136,16 +163,16 @@ fn execute(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: &Params) -> Result
         return Ok(());
     }
     let backend = backend(device)?;
-    if bytes > LONG_BYTES {
-        if let Some(unlocked) = UNLOCKED.get() {
-            // Other threads may change a tensor's layout meanwhile: the kernel works on handles of its own.
-            let own: SmallVec<[Option<Tensor>; 4]> = x.iter().map(|t| t.map(Tensor::detach)).collect();
-            let own_outs: SmallVec<[Tensor; 2]> = outs.iter().map(Tensor::detach).collect();
-            let refs: SmallVec<[Option<&Tensor>; 4]> = own.iter().map(Option::as_ref).collect();
-            let mut result = Ok(());
-            unlocked(&mut || result = run(backend, &refs, &own_outs, p));
-            return result;
-        }
+    if bytes > LONG_BYTES
+        && let Some(unlocked) = UNLOCKED.get()
+    {
+        // Other threads may change a tensor's layout meanwhile: the kernel works on handles of its own.
+        let own: SmallVec<[Option<Tensor>; 4]> = x.iter().map(|t| t.map(Tensor::detach)).collect();
+        let own_outs: SmallVec<[Tensor; 2]> = outs.iter().map(Tensor::detach).collect();
+        let refs: SmallVec<[Option<&Tensor>; 4]> = own.iter().map(Option::as_ref).collect();
+        let mut result = Ok(());
+        unlocked(&mut || result = run(backend, &refs, &own_outs, p));
+        return result;
     }
     run(backend, x, outs, p)
 }
@@ -167,7 +194,10 @@ fn wants_record(op: &OpDef, x: Inputs) -> bool {
 fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bool) -> Result<std::sync::Arc<Node>> {
     let mut next = Edges::new();
     for t in x {
-        next.push(t.and_then(Tensor::gradient_edge));
+        next.push(match t {
+            Some(t) => t.try_gradient_edge()?,
+            None => None,
+        });
     }
     let mut saved: SmallVec<[Saved; 2]> = SmallVec::new();
     if op.saves.inputs != 0 {
@@ -256,16 +286,82 @@ fn saved_input(t: &Tensor) -> Result<Saved> {
 
 /// Makes a view: no kernel, a structured description kept with the result.
 pub fn view(op: &ViewOp, x: &Tensor) -> Result<Tensor> {
-    let y = x.view_raw(op)?;
-    if autograd::inference_mode() {
-        return Ok(y);
+    view_named(op, x, autograd::view_name(op))
+}
+
+fn view_named(op: &ViewOp, x: &Tensor, name: &'static str) -> Result<Tensor> {
+    let recording = autograd::grad_enabled();
+    let (y, meta, differentiable) = match look(op, x)? {
+        Look::Plain(y) => return Ok(y),
+        Look::Kept(y, meta, differentiable) => (y, meta, differentiable),
+    };
+    match x.try_gradient_edge()? {
+        Some(edge) if recording && differentiable => {
+            let out = smallvec::smallvec![OutMeta::of(&y)];
+            let from = op.depends_on_strides().then(|| Box::new(x.layout()));
+            let node = Node::new(Action::View { op: op.clone(), from, name }, smallvec::smallvec![Some(edge)], out);
+            y.init_meta(AutogradMeta::recorded(node, 0, Some(Box::new(meta))));
+            y.set_flag(flag::GRAD | flag::VIEW, true);
+        }
+        _ => keep_unrecorded(&y, meta, recording && differentiable),
     }
+    Ok(y)
+}
+
+/// Several views of one tensor (`split`, `unbind`), made by one node.
+pub fn views(ops: Vec<ViewOp>, x: &Tensor, name: &'static str) -> Result<Outs> {
+    let recording = autograd::grad_enabled();
+    let edge = x.try_gradient_edge()?.filter(|_| recording && x.dtype().is_differentiable());
+    let mut outs = Outs::new();
+    let mut metas = Vec::with_capacity(ops.len());
+    for op in &ops {
+        match look(op, x)? {
+            Look::Plain(y) => outs.push(y),
+            Look::Kept(y, mut meta, _) => {
+                if meta.creation == Creation::Default {
+                    meta.creation = Creation::MultiOutput;
+                }
+                outs.push(y);
+                metas.push(meta);
+            }
+        }
+    }
+    let node = edge.filter(|_| !metas.is_empty()).map(|edge| {
+        let places = outs.iter().map(OutMeta::of).collect();
+        Node::new(Action::Views { ops: ops.into_boxed_slice(), name }, smallvec::smallvec![Some(edge)], places)
+    });
+    for (i, (y, meta)) in outs.iter().zip(metas).enumerate() {
+        match &node {
+            Some(node) => {
+                y.init_meta(AutogradMeta::recorded(node.clone(), i as u32, Some(Box::new(meta))));
+                y.set_flag(flag::GRAD | flag::VIEW, true);
+            }
+            None => keep_unrecorded(y, meta, recording && y.dtype().is_differentiable()),
+        }
+    }
+    Ok(outs)
+}
+
+/// A view before it gets its place in the graph.
+enum Look {
+    /// It has none, nor will it ever.
+    Plain(Tensor),
+    Kept(Tensor, ViewMeta, bool),
+}
+
+#[inline]
+fn look(op: &ViewOp, x: &Tensor) -> Result<Look> {
+    let y = x.view_raw(op)?;
     if x.is_inference() {
         y.set_flag(flag::INFERENCE, true);
-        return Ok(y);
+        return Ok(Look::Plain(y));
     }
-    let recording = autograd::grad_enabled();
-    let mut creation = if recording { Creation::Default } else { Creation::NoGrad };
+    let mut creation = if autograd::grad_enabled() { Creation::Default } else { Creation::NoGrad };
+    if autograd::inference_mode() {
+        // A view of a normal tensor is a normal tensor.
+        y.set_flag(flag::INFERENCE, false);
+        creation = Creation::Inference;
+    }
     let (base, mut ops) = match x.meta_opt().and_then(|m| m.lock().view.as_ref().map(|v| (**v).clone())) {
         Some(v) => {
             if v.creation != Creation::Default {
@@ -285,77 +381,49 @@ pub fn view(op: &ViewOp, x: &Tensor) -> Result<Tensor> {
     // Bytes read as another dtype are other numbers: no gradient belongs to them.
     let differentiable =
         y.dtype().is_differentiable() && x.dtype().is_differentiable() && !matches!(op, ViewOp::Dtype(_));
-    match x.gradient_edge() {
-        Some(edge) if recording && differentiable => {
-            let out = smallvec::smallvec![OutMeta::of(&y)];
-            let from = op.depends_on_strides().then(|| Box::new(x.layout()));
-            let node = Node::new(Action::View { op: op.clone(), from }, smallvec::smallvec![Some(edge)], out);
-            y.init_meta(AutogradMeta::recorded(node, 0, Some(Box::new(meta))));
-            y.set_flag(flag::GRAD | flag::VIEW, true);
-        }
-        _ => {
-            y.init_meta(AutogradMeta::viewing(meta));
-            // Under `no_grad` the result does not require a gradient, whatever its base does.
-            let frozen = !recording || !differentiable;
-            y.set_flag(if frozen { flag::VIEW | flag::FROZEN } else { flag::VIEW }, true);
-        }
-    }
-    Ok(y)
+    Ok(Look::Kept(y, meta, differentiable))
+}
+
+fn keep_unrecorded(y: &Tensor, meta: ViewMeta, follows_base: bool) {
+    y.init_meta(AutogradMeta::viewing(meta));
+    // Under `no_grad` the result does not require a gradient, whatever its base does.
+    y.set_flag(if follows_base { flag::VIEW } else { flag::VIEW | flag::FROZEN }, true);
 }
 
 /// Refuses writes that autograd could not follow, with PyTorch's words.
 pub fn check_inplace(t: &Tensor) -> Result<()> {
-    if t.is_inference() && !autograd::inference_mode() {
-        return Err(Error::runtime(
-            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal \
-             tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details.",
-        ));
-    }
+    check_write(t, false)
+}
+
+fn check_inference(t: &Tensor) -> Result<()> {
+    crate::check!(
+        !t.is_inference() || autograd::inference_mode(),
+        Runtime,
+        "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor \
+         before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+    );
+    Ok(())
+}
+
+/// [`check_inplace`]; `others` says whether what is written requires a gradient.
+fn check_write(t: &Tensor, others: bool) -> Result<()> {
+    check_inference(t)?;
     autograd::before_write(t)?;
     if !autograd::grad_enabled() {
         return Ok(());
     }
     if t.is_view() {
-        let view = t.meta_opt().and_then(|m| m.lock().view.clone());
-        if let Some(v) = view {
-            let base_leaf = v.base.has(flag::GRAD) && v.base.is_leaf();
-            if t.requires_grad() || v.base.requires_grad() {
-                match v.creation {
-                    Creation::Default | Creation::Inference => {}
-                    Creation::MultiOutput => {
-                        return Err(Error::runtime(format!(
-                            "Output {} of {} is a view and is being modified inplace. This view is the output of a function \
-                             that returns multiple views. Such functions do not allow the output views to be modified \
-                             inplace. You should replace the inplace operation by an out-of-place one.",
-                            t.output_nr(),
-                            t.grad_fn().map_or("the function".into(), |n| n.forward_name())
-                        )));
-                    }
-                    Creation::NoGrad => {
-                        return Err(Error::runtime(
-                            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. \
-                             Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your \
-                             code by moving both the view and the inplace either both inside the no_grad block (if you \
-                             don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).",
-                        ));
-                    }
-                    Creation::Custom => {
-                        return Err(Error::runtime(format!(
-                            "Output {} of {} is a view and is being modified inplace. This view was created inside a custom \
-                             Function (or because an input was returned as-is) and the autograd logic to handle \
-                             view+inplace would override the custom backward associated with the custom Function, leading \
-                             to incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of \
-                             the custom Function.",
-                            t.output_nr(),
-                            t.grad_fn().map_or("the function".into(), |n| n.forward_name())
-                        )));
-                    }
-                }
-                if base_leaf {
-                    return Err(Error::runtime(
-                        "a view of a leaf Variable that requires grad is being used in an in-place operation.",
-                    ));
-                }
+        let requires_grad = t.requires_grad();
+        let view = t.meta_opt().and_then(|m| m.lock().view.as_ref().map(|v| (v.creation, v.base.clone())));
+        if let Some((creation, base)) = view {
+            let follows = requires_grad || (t.dtype().is_differentiable() && base.requires_grad());
+            if creation != Creation::Default && (follows || others) {
+                return Err(autograd::refused(t, creation, false));
+            }
+            if requires_grad && base.is_leaf() {
+                return Err(Error::runtime(
+                    "a view of a leaf Variable that requires grad is being used in an in-place operation.",
+                ));
             }
         }
     }
@@ -368,7 +436,7 @@ pub fn check_inplace(t: &Tensor) -> Result<()> {
 /// Runs an operation with its result written into the first input (`x.op_(...)`): the same kernel, the same record.
 pub fn call_inplace(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> {
     let target = x[0].ok_or_else(|| absent(op))?;
-    check_inplace(target)?;
+    check_write(target, x.iter().skip(1).flatten().any(|t| t.requires_grad()))?;
     match op.kind {
         Kind::Kernel { infer, .. } => {
             let metas = infer(x, &p).map_err(|e| explain_inplace(op, x, e))?;
@@ -379,6 +447,9 @@ pub fn call_inplace(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> 
             check_result_type(m, target)?;
             if !(op.name == "copy" && x[1].is_some_and(|s| s.ndim() == 0)) {
                 check_written(target)?;
+            }
+            if op.surfaces & crate::op::surface::INPLACE != 0 || op.name == "copy" {
+                check_overlap(x, target)?;
             }
             // The record is made first: it must keep the old values where the gradient needs them.
             let node =
@@ -415,10 +486,43 @@ pub fn call_inplace(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> 
             }
             check_result_type(&Meta::like(&y), target)?;
             (intrinsics().copy_)(target, &y)?;
+            if !target.is_view()
+                && y.has(flag::GRAD)
+                && let Some(node) = target.grad_fn()
+            {
+                node.set_label(op.node_name());
+            }
         }
         Kind::View(_) => return Err(Error::runtime(format!("{}_ is not an elementwise write", op.name))),
     }
     Ok(target.clone())
+}
+
+/// Refuses operands that overlap what is written without being it, where an elementwise kernel would read what it wrote.
+fn check_overlap(x: Inputs, target: &Tensor) -> Result<()> {
+    for t in x.iter().flatten().skip(1) {
+        if std::sync::Arc::ptr_eq(t.storage(), target.storage()) && partly_overlap(t, target) {
+            return Err(Error::runtime(
+                "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory \
+                 location. Please clone() the tensor before performing the operation.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether two dense tensors cover ranges of memory that meet but are not the same.
+fn partly_overlap(a: &Tensor, b: &Tensor) -> bool {
+    let dense = |t: &Tensor| t.numel() > 0 && layout::is_non_overlapping_and_dense(t.sizes(), t.strides());
+    if a.is(b) || !dense(a) || !dense(b) {
+        return false;
+    }
+    let range = |t: &Tensor| {
+        let (start, item) = (t.data_ptr() as usize, t.dtype().size());
+        (start, start + t.numel() as usize * item)
+    };
+    let ((a0, a1), (b0, b1)) = (range(a), range(b));
+    if (a0, a1) == (b0, b1) { a.strides() != b.strides() } else { a0 < b1 && b0 < a1 }
 }
 
 /// Elementwise kernels may read and write the same elements; anything else, and operands that overlap otherwise, goes
@@ -478,6 +582,10 @@ pub fn call_out(op: &'static OpDef, x: Inputs, p: Params, outs: &[Tensor]) -> Re
         )));
     }
     crate::out_rules::check_out(op, x, outs)?;
+    for out in outs {
+        check_inference(out)?;
+        autograd::before_write(out)?;
+    }
     let results = match op.kind {
         Kind::Kernel { infer, .. } => {
             let metas = infer(x, &p).map_err(|e| explain(op, x, e))?;

@@ -87,6 +87,7 @@ mod tests {
         surfaces: surface::FUNCTION,
         kind: Kind::Composite(|_, _| Ok(Outs::new())),
         quick: None,
+        node: "",
         diff: Diff::Through,
         saves: Saves { inputs: 0, outputs: 0, cross: false },
         diff_outputs: 0,

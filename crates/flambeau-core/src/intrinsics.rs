@@ -27,6 +27,8 @@ pub struct Intrinsics {
     /// A tensor of zeros whose view under `op` is the gradient; differentiable. The input's own layout comes along for a
     /// view that [depends on it](crate::view::ViewOp::depends_on_strides).
     pub unview: fn(&Tensor, &crate::view::ViewOp, &OutMeta, Option<&crate::view::Layout>) -> Result<Tensor>,
+    /// Tensors side by side along a dimension.
+    pub cat: fn(&[Tensor], usize) -> Result<Tensor>,
     pub has_nan: fn(&Tensor) -> Result<bool>,
 }
 

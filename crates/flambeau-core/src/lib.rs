@@ -7,6 +7,7 @@ pub mod call;
 mod data;
 pub mod device;
 mod explain;
+pub mod fork;
 pub mod intrinsics;
 pub mod layout;
 pub mod op;

@@ -229,6 +229,8 @@ pub mod surface {
 pub struct OpDef {
     /// The engine's name, unique; the public one is the signature's.
     pub name: &'static str,
+    /// PyTorch's name of its node, where it is not made from `name`.
+    pub node: &'static str,
     /// PyTorch's signature: `softmax(Tensor input, int dim, ScalarType? dtype=None) -> Tensor`.
     pub sig: &'static str,
     pub doc: &'static str,
@@ -251,8 +253,8 @@ pub struct OpDef {
 impl OpDef {
     /// `SoftmaxBackward0`: the name of its node in a graph.
     pub fn node_name(&self) -> String {
-        if self.name == "copy" {
-            return "torch::autograd::CopyBackwards".into();
+        if !self.node.is_empty() {
+            return self.node.into();
         }
         let mut out = String::new();
         for part in self.name.split('_') {

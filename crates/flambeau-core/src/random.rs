@@ -1,9 +1,7 @@
 //! Generators as objects that are passed around.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
-
-use parking_lot::{Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use crate::generator::GeneratorState;
 
@@ -27,11 +25,16 @@ impl Generator {
     }
 
     pub fn manual_seed(&self, seed: u64) {
-        *self.0.lock() = GeneratorState::new(seed);
+        *self.lock() = GeneratorState::new(seed);
     }
 
     pub fn lock(&self) -> MutexGuard<'_, GeneratorState> {
-        self.0.lock()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The default generator's lock, for a fork.
+    pub(crate) fn lock_default() -> MutexGuard<'static, GeneratorState> {
+        DEFAULT.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn same(&self, other: &Generator) -> bool {

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering::*};
 
 use crate::alloc;
 use crate::device::Device;
@@ -15,16 +15,20 @@ pub struct Storage {
     nbytes: AtomicUsize,
     pub version: AtomicU32,
     pub device: Device,
-    owner: Owner,
+    /// Null: the bytes come from the caching allocator. Else what keeps someone else's memory alive, in a leaked box.
+    owner: AtomicPtr<Foreign>,
     /// Its address is known outside, so it may not move.
     pinned: AtomicBool,
 }
 
-enum Owner {
-    /// From the caching allocator.
-    Cache,
-    /// Someone else's memory, kept alive by this value.
-    Foreign(#[allow(dead_code)] Box<dyn Any + Send + Sync>),
+struct Foreign {
+    owner: Box<dyn Any + Send + Sync>,
+    /// The memory from before a move, which others still look into.
+    _before: Option<Storage>,
+}
+
+fn leak(owner: Box<dyn Any + Send + Sync>, before: Option<Storage>) -> *mut Foreign {
+    Box::into_raw(Box::new(Foreign { owner, _before: before }))
 }
 
 impl Storage {
@@ -38,7 +42,7 @@ impl Storage {
             nbytes: AtomicUsize::new(nbytes),
             version: AtomicU32::new(0),
             device,
-            owner: Owner::Cache,
+            owner: AtomicPtr::new(std::ptr::null_mut()),
             pinned: AtomicBool::new(false),
         })
     }
@@ -53,7 +57,7 @@ impl Storage {
             nbytes: AtomicUsize::new(nbytes),
             version: AtomicU32::new(0),
             device: Device::CPU,
-            owner: Owner::Foreign(owner),
+            owner: AtomicPtr::new(leak(owner, None)),
             pinned: AtomicBool::new(false),
         }
     }
@@ -69,7 +73,7 @@ impl Storage {
     }
 
     pub fn is_resizable(&self) -> bool {
-        matches!(self.owner, Owner::Cache) && !self.pinned.load(Relaxed)
+        self.owner.load(Relaxed).is_null() && !self.pinned.load(Relaxed)
     }
 
     /// Makes the address final: from now on [`resize`](Self::resize) is refused. For memory that another library looks into.
@@ -101,6 +105,38 @@ impl Storage {
         Ok(())
     }
 
+    /// What keeps the memory alive, where that is not the caching allocator.
+    pub fn owner(&self) -> Option<&(dyn Any + Send + Sync)> {
+        // SAFETY: a leaked box, freed by `drop` or, by its contract without users, by `move_to`.
+        unsafe { self.owner.load(Acquire).as_ref() }.map(|f| &*f.owner)
+    }
+
+    /// Copies the bytes into memory that `owner` keeps alive and goes on there, for this storage and all its views.
+    /// Memory whose address is known outside ([`pin`](Self::pin)) stays alive beside it, no longer shared with it.
+    ///
+    /// # Safety
+    /// `ptr` must be valid for reads and writes of [`nbytes`](Self::nbytes) bytes for as long as `owner` lives. During the
+    /// call nothing else may use this storage's memory or a result of [`owner`](Self::owner).
+    pub unsafe fn move_to(&self, ptr: *mut u8, owner: Box<dyn Any + Send + Sync>) {
+        let nbytes = self.nbytes();
+        if nbytes > 0 {
+            // SAFETY: both hold `nbytes` bytes; by the contract nobody writes them meanwhile.
+            unsafe { std::ptr::copy(self.ptr(), ptr, nbytes) };
+        }
+        let before = Storage {
+            ptr: AtomicPtr::new(self.ptr()),
+            nbytes: AtomicUsize::new(nbytes),
+            version: AtomicU32::new(0),
+            device: self.device,
+            owner: AtomicPtr::new(self.owner.load(Relaxed)),
+            pinned: AtomicBool::new(false),
+        };
+        // Dropped here unless someone looks into it.
+        let kept = Some(before).filter(|_| self.pinned.load(Relaxed));
+        self.ptr.store(ptr, Relaxed);
+        self.owner.store(leak(owner, kept), Release);
+    }
+
     #[inline]
     pub fn bump(&self) {
         self.version.fetch_add(1, Relaxed);
@@ -110,9 +146,53 @@ impl Storage {
 impl Drop for Storage {
     #[inline]
     fn drop(&mut self) {
-        if let (Owner::Cache, Some(p)) = (&self.owner, NonNull::new(self.ptr())) {
+        let owner = *self.owner.get_mut();
+        if !owner.is_null() {
+            // SAFETY: leaked by `leak`, taken back once.
+            drop(unsafe { Box::from_raw(owner) });
+        } else if let Some(p) = NonNull::new(self.ptr()) {
             // SAFETY: allocated by `new` or `resize` with the recorded size; this is the last use.
             unsafe { alloc::free(p, self.nbytes()) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn bytes(s: &Storage) -> Vec<u8> {
+        // SAFETY: the test's storages are filled and nothing else uses them.
+        unsafe { std::slice::from_raw_parts(s.ptr(), s.nbytes()) }.to_vec()
+    }
+
+    #[test]
+    fn a_moved_storage_keeps_its_bytes_and_frees_every_owner() {
+        for pinned in [false, true] {
+            let s = Storage::new(100, Device::CPU).unwrap();
+            // SAFETY: 100 bytes of its own.
+            unsafe { std::ptr::write_bytes(s.ptr(), 7, 100) };
+            if pinned {
+                s.pin();
+            }
+            assert!(s.owner().is_none());
+            let before = s.ptr();
+            let mut memory = vec![0u8; 100];
+            let life = Arc::new(());
+            // SAFETY: `memory` outlives the storage and has its length.
+            unsafe { s.move_to(memory.as_mut_ptr(), Box::new(life.clone())) };
+            assert_eq!(bytes(&s), [7; 100]);
+            assert_eq!(s.ptr(), memory.as_mut_ptr());
+            assert!(s.owner().is_some_and(|o| o.is::<Arc<()>>()) && !s.is_resizable());
+            if pinned {
+                // SAFETY: pinned memory stays.
+                assert_eq!(unsafe { before.read() }, 7);
+            }
+            assert_eq!(Arc::strong_count(&life), 2);
+            drop(s);
+            assert_eq!(Arc::strong_count(&life), 1);
         }
     }
 }

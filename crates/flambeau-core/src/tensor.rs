@@ -1,6 +1,6 @@
 //! The one tensor type: a counted handle on a layout over shared bytes.
 
-use std::cell::UnsafeCell;
+use std::cell::{RefCell, UnsafeCell};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -222,9 +222,15 @@ impl Tensor {
             Scalar::Float(_) => DType::F64,
             Scalar::Complex(..) => DType::C128,
         };
-        let t = Tensor::scalar(value, dtype, Device::CPU)?;
-        t.0.flags.fetch_or(flag::WRAPPED, Relaxed);
-        Ok(t)
+        let new = || {
+            let t = Tensor::scalar(value, dtype, Device::CPU)?;
+            t.set_flag(flag::WRAPPED, true);
+            Ok(t)
+        };
+        match value {
+            Scalar::Float(v) if !crate::autograd::inference_mode() => recent(v.to_bits(), new),
+            _ => new(),
+        }
     }
 
     #[inline]
@@ -520,6 +526,31 @@ impl Tensor {
     }
 }
 
+thread_local! {
+    /// The numbers that this thread's last calls were given: loops use the same few again and again.
+    static RECENT: RefCell<[Option<(u64, Tensor)>; 8]> = const { RefCell::new([const { None }; 8]) };
+}
+
+/// The wrapped number of these bits, made by `new` unless a recent one is still as it was made.
+fn recent(bits: u64, new: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
+    let place = (bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61) as usize;
+    let untouched = |t: &Tensor| t.version() == 0 && t.front().is_null() && Arc::strong_count(t.storage()) == 1;
+    let found = RECENT.try_with(|recent| match &recent.borrow()[place] {
+        Some((of, t)) if *of == bits && untouched(t) => Some(t.clone()),
+        _ => None,
+    });
+    match found {
+        Ok(Some(t)) => Ok(t),
+        Err(_) => new(),
+        Ok(None) => {
+            let t = new()?;
+            let old = RECENT.with(|recent| recent.borrow_mut()[place].replace((bits, t.clone())));
+            drop(old);
+            Ok(t)
+        }
+    }
+}
+
 /// A handle that does not keep its tensor alive.
 #[derive(Clone)]
 pub struct WeakTensor(std::sync::Weak<Impl>);
@@ -527,6 +558,10 @@ pub struct WeakTensor(std::sync::Weak<Impl>);
 impl WeakTensor {
     pub fn upgrade(&self) -> Option<Tensor> {
         self.0.upgrade().map(Tensor)
+    }
+
+    pub(crate) fn same(&self, other: &WeakTensor) -> bool {
+        self.0.ptr_eq(&other.0)
     }
 }
 

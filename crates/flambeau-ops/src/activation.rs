@@ -45,6 +45,7 @@ macro_rules! activation {
                 use super::*;
                 pub static OP: OpDef = OpDef {
                     name: stringify!($name),
+                    node: $crate::nodes::name_of(stringify!($name)),
                     sig: $sig,
                     doc: $doc,
                     surfaces: $on,

@@ -209,6 +209,7 @@ macro_rules! binary {
                 use super::*;
                 pub static OP: OpDef = OpDef {
                     name: stringify!($name),
+                    node: $crate::nodes::name_of(stringify!($name)),
                     sig: signature(stringify!($name), [
                         concat!(stringify!($name), "(Tensor input, Tensor|Scalar other, *, Tensor? out=None) -> Tensor"),
                         concat!(stringify!($name), "(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor"),

@@ -265,6 +265,10 @@ pub(crate) fn intrinsics() -> Intrinsics {
         real,
         reshape: |x, sizes| crate::view::reshape(x, sizes),
         unview: crate::view::unview_of,
+        cat: |parts, dim| {
+            let parts: Vec<&Tensor> = parts.iter().collect();
+            crate::shape::cat(&parts, dim as i64)
+        },
         has_nan: |x| {
             if !x.dtype().is_differentiable() {
                 return Ok(false);

@@ -1,7 +1,7 @@
 //! Reading and writing at computed positions.
 
 use flambeau_core::layout::{self, Dims, wrap_dim};
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, ParamsExt, Saves};
+use flambeau_core::op::{Diff, Kind, Meta, OpDef, Outs, Params, ParamsExt, Saves};
 use flambeau_core::{DType, Result, Scalar, Tensor, call1, check, params};
 
 use crate::operand::*;

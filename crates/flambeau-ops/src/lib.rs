@@ -21,6 +21,7 @@ pub mod index;
 pub mod indexing;
 pub mod loss;
 pub mod matmul;
+mod nodes;
 pub mod norm;
 pub mod order;
 pub mod pool;
@@ -38,7 +39,7 @@ pub mod view;
 use std::sync::{LazyLock, Once};
 
 use flambeau_core::op::OpDef;
-use flambeau_core::{DeviceKind, device, intrinsics};
+use flambeau_core::{DeviceKind, device, fork, intrinsics};
 
 pub use operand::{result_type, result_type_of};
 
@@ -48,6 +49,7 @@ pub fn init() {
     ONCE.call_once(|| {
         device::register_backend(DeviceKind::Cpu, &flambeau_cpu::Cpu);
         intrinsics::install(copy::intrinsics());
+        fork::watch();
     });
 }
 

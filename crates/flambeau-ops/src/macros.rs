@@ -8,7 +8,11 @@ macro_rules! rows {
             pub mod $name {
                 #[allow(unused_imports)]
                 use super::*;
-                pub static OP: flambeau_core::op::OpDef = flambeau_core::op::OpDef { name: stringify!($name), ..$def };
+                pub static OP: flambeau_core::op::OpDef = flambeau_core::op::OpDef {
+                    name: stringify!($name),
+                    node: $crate::nodes::name_of(stringify!($name)),
+                    ..$def
+                };
             }
         )*
         pub static $list: &[&flambeau_core::op::OpDef] = &[$(&$name::OP),*];
@@ -33,6 +37,7 @@ macro_rules! unary {
                 use super::*;
                 pub static OP: OpDef = OpDef {
                     name: stringify!($name),
+                    node: $crate::nodes::name_of(stringify!($name)),
                     sig: concat!(stringify!($name), "(Tensor input, *, Tensor? out=None) -> Tensor"),
                     doc: $doc,
                     aliases: &$alias,

@@ -27,6 +27,7 @@ fn undefined(_: Inputs, _: &Params) -> Result<Outs> {
 /// What a row need not say.
 pub const BASE: OpDef = OpDef {
     name: "",
+    node: "",
     sig: "",
     doc: "",
     aliases: &[],

@@ -1,6 +1,6 @@
 //! Views: the same memory seen with another shape. No kernel runs.
 
-use flambeau_core::autograd::{Creation, OutMeta};
+use flambeau_core::autograd::OutMeta;
 use flambeau_core::call::view as apply;
 use flambeau_core::layout::{self, Dims, wrap_dim};
 use flambeau_core::op::{Diff, Kind, OpDef, Outs, Params, ParamsExt, Samples};
@@ -425,16 +425,14 @@ pub fn flatten(x: &Tensor, start: i64, end: i64) -> Result<Tensor> {
     reshape(x, &shape)
 }
 
-fn parts(x: &Tensor, dim: usize, lengths: impl Iterator<Item = i64>) -> Result<Outs> {
+fn parts(x: &Tensor, dim: usize, lengths: impl Iterator<Item = i64>, name: &'static str) -> Result<Outs> {
     let mut start = 0;
-    let mut out = Outs::new();
+    let mut ops = Vec::new();
     for len in lengths {
-        let y = apply(&ViewOp::Slice { dim, start, len, step: 1 }, x)?;
-        y.set_creation(Creation::MultiOutput);
-        out.push(y);
+        ops.push(ViewOp::Slice { dim, start, len, step: 1 });
         start += len;
     }
-    Ok(out)
+    flambeau_core::call::views(ops, x, name)
 }
 
 pub fn split(x: &Tensor, size: i64, dim: i64) -> Result<Outs> {
@@ -448,7 +446,7 @@ pub fn split(x: &Tensor, size: i64, dim: i64) -> Result<Outs> {
         "split_size can only be 0 if dimension size is 0, but got dimension size of {n}"
     );
     let count = if size == 0 { 1 } else { ((n + size - 1) / size).max(1) };
-    parts(x, d, (0..count).map(|i| size.min(n - i * size)))
+    parts(x, d, (0..count).map(|i| size.min(n - i * size)), "SplitBackward0")
 }
 
 pub fn split_sizes(x: &Tensor, sizes: &[i64], dim: i64) -> Result<Outs> {
@@ -468,19 +466,14 @@ pub fn split_sizes(x: &Tensor, sizes: &[i64], dim: i64) -> Result<Outs> {
          split_sizes={}",
         layout::fmt(sizes)
     );
-    parts(x, d, sizes.iter().copied())
+    parts(x, d, sizes.iter().copied(), "SplitWithSizesBackward0")
 }
 
 pub fn unbind(x: &Tensor, dim: i64) -> Result<Outs> {
     check!(x.ndim() > 0, Index, "Dimension specified as {dim} but tensor has no dimensions");
     let d = wrap_dim(dim, x.ndim())?;
-    (0..x.sizes()[d])
-        .map(|index| {
-            let y = apply(&ViewOp::Select { dim: d, index }, x)?;
-            y.set_creation(Creation::MultiOutput);
-            Ok(y)
-        })
-        .collect()
+    let ops = (0..x.sizes()[d]).map(|index| ViewOp::Select { dim: d, index }).collect();
+    flambeau_core::call::views(ops, x, "UnbindBackward0")
 }
 
 /// Zeros like a view's input with `g` in the viewed place (summed where the view overlaps itself): the view's adjoint.

@@ -425,7 +425,7 @@ fn a_view_follows_its_base() -> Result<()> {
     let base = clone(&x)?;
     let (a, b) = (narrow(&base, 0, 0, 2)?, narrow(&base, 0, 1, 2)?);
     plus_(&a, &mul_scalar(&x, 2.0).and_then(|t| narrow(&t, 0, 1, 2))?)?;
-    assert_eq!(base.grad_fn().expect("recorded").name(), "CopySlices");
+    assert_eq!(base.grad_fn().expect("recorded").name(), "torch::autograd::CopySlices");
     let g = autograd::grad(&[total(&mul(&b, &b)?)?], &[], std::slice::from_ref(&x), false, false, false)?
         .remove(0)
         .expect("used");
@@ -455,13 +455,16 @@ fn overlapping_memory_is_not_written() -> Result<()> {
         message(times_(&wide, 2.0))
             .starts_with("unsupported operation: more than one element of the written-to tensor")
     );
-    // Operands that overlap the target otherwise are read before it is written.
+    // Nor are operands that overlap the target without being it, as in PyTorch.
+    let partly = "unsupported operation: some elements of the input tensor and the written-to tensor";
     let y = vector(&[1.0, 2.0, 3.0, 4.0]);
-    plus_(&narrow(&y, 0, 1, 3)?, &narrow(&y, 0, 0, 3)?)?;
-    assert_eq!(numbers(&y), [1.0, 3.0, 5.0, 7.0]);
+    assert!(message(plus_(&narrow(&y, 0, 1, 3)?, &narrow(&y, 0, 0, 3)?)).starts_with(partly));
     let m = view(&vector(&[1.0, 2.0, 3.0, 4.0]), &[2, 2])?;
-    plus_(&m, &transpose(&m, 0, 1)?)?;
-    assert_eq!(numbers(&m), [2.0, 5.0, 5.0, 8.0]);
+    assert!(message(plus_(&m, &transpose(&m, 0, 1)?)).starts_with(partly));
+    assert_eq!(numbers(&m), [1.0, 2.0, 3.0, 4.0]);
+    plus_(&m, &m)?;
+    plus_(&narrow(&y, 0, 0, 2)?, &narrow(&y, 0, 2, 2)?)?;
+    assert_eq!((numbers(&m), numbers(&y)), (vec![2.0, 4.0, 6.0, 8.0], vec![4.0, 6.0, 3.0, 4.0]));
     Ok(())
 }
 

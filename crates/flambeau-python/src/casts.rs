@@ -3,6 +3,8 @@
 //!
 //! They are rows like the engine's own, so that their arguments are parsed by the same rules.
 
+use flambeau_core::autograd::adopt_view;
+use flambeau_core::call::check_inplace;
 use flambeau_core::op::{Compose, Inputs, Kind, OpDef, Outs, Params, ParamsExt, surface};
 use flambeau_core::{DType, Device, Error, Result, Tensor, call1, check, layout};
 use flambeau_ops::operand::BASE;
@@ -111,42 +113,13 @@ static CUDA: OpDef = row(
 static TYPE_AS: OpDef =
     row("type_as(Tensor input, Tensor other) -> Tensor", "The tensor in the dtype of another one.", type_as);
 
-/// Gives a tensor the layout of a view of itself (`unsqueeze_`), and the view's place in the graph.
-fn adopt(x: &Tensor, y: &Tensor) -> Result<()> {
-    if y.is(x) {
-        return Ok(());
-    }
-    check!(
-        std::sync::Arc::ptr_eq(x.storage(), y.storage()) && x.dtype() == y.dtype(),
-        Runtime,
-        "a view in place must keep the memory and the dtype"
-    );
-    let recorded = y.grad_fn();
-    check!(
-        recorded.is_none() || !x.is_leaf(),
-        Runtime,
-        "a leaf Variable that requires grad is being used in an in-place operation."
-    );
-    check!(
-        recorded.is_none() || !x.is_view(),
-        Runtime,
-        "changing the shape in place of a view that requires grad is not supported; use the function without the underscore"
-    );
-    // SAFETY: the GIL is held and no reference into the tensor's sizes lives across this call; the layout is that of an
-    // existing tensor over the same storage.
-    unsafe { x.set_layout(y.layout()) };
-    if let Some(node) = recorded {
-        x.attach(node, 0);
-    }
-    Ok(())
-}
-
 macro_rules! views_in_place {
-    ($($item:ident, $of:literal, $sig:literal;)*) => {
+    ($($item:ident, $of:literal, $node:literal, $sig:literal;)*) => {
         $(static $item: OpDef = row($sig, concat!("As `", $of, "`, changing this tensor."), |x, p| {
             let op = flambeau_ops::find($of).ok_or_else(|| Error::runtime(concat!($of, " is not registered")))?;
             let this = first(x)?;
-            adopt(this, &call1(op, x, p.clone())?)?;
+            check_inplace(this)?;
+            adopt_view(this, &call1(op, x, p.clone())?, $node)?;
             one(this.clone())
         });)*
 
@@ -154,13 +127,14 @@ macro_rules! views_in_place {
     };
 }
 views_in_place! {
-    UNSQUEEZE, "unsqueeze", "unsqueeze_(Tensor input, int dim) -> Tensor";
-    SQUEEZE, "squeeze", "squeeze_(Tensor input) -> Tensor";
-    SQUEEZE_DIM, "squeeze_dim", "squeeze_(Tensor input, int dim) -> Tensor";
-    T, "t", "t_(Tensor input) -> Tensor";
-    TRANSPOSE, "transpose", "transpose_(Tensor input, int dim0, int dim1) -> Tensor";
-    SWAPAXES, "transpose", "swapaxes_(Tensor input, int axis0, int axis1) -> Tensor";
-    SWAPDIMS, "transpose", "swapdims_(Tensor input, int dim0, int dim1) -> Tensor";
+    UNSQUEEZE, "unsqueeze", "UnsqueezeBackward1", "unsqueeze_(Tensor input, int dim) -> Tensor";
+    SQUEEZE, "squeeze", "SqueezeBackward3", "squeeze_(Tensor input) -> Tensor";
+    SQUEEZE_DIM, "squeeze_dim", "SqueezeBackward4", "squeeze_(Tensor input, int dim) -> Tensor";
+    T, "t", "TBackward1", "t_(Tensor input) -> Tensor";
+    TRANSPOSE, "transpose", "TransposeBackward1", "transpose_(Tensor input, int dim0, int dim1) -> Tensor";
+    SWAPAXES, "transpose", "TransposeBackward1", "swapaxes_(Tensor input, int axis0, int axis1) -> Tensor";
+    SWAPDIMS, "transpose", "TransposeBackward1", "swapdims_(Tensor input, int dim0, int dim1) -> Tensor";
+    AS_STRIDED, "as_strided", "AsStridedBackward1", "as_strided_(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor";
 }
 
 /// All rows of this file.

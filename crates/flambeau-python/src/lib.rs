@@ -6,6 +6,7 @@
 //! - `args`, `entry`, `publish`, `results`: from a row's signature to Python functions and methods: arguments in, results out.
 //! - `number`, `indexing`, `attrs`: operators, `x[i]`, attributes. `subclass`: `__torch_function__`.
 //! - `convert`, `storage`, `autograd`, `generator`: data from and to Python, and the objects of the autograd engine.
+//! - `shared`: storages in memory that processes share.
 //! - `optim`: optimizer steps over whole parameter groups.
 
 mod allocator;
@@ -26,6 +27,7 @@ mod object;
 mod optim;
 mod publish;
 mod results;
+mod shared;
 mod size;
 mod storage;
 mod subclass;
@@ -76,6 +78,7 @@ fn extension(m: &Bound<'_, PyModule>) -> PyResult<()> {
     publish::register(m)?;
     convert::register(m)?;
     storage::register(m)?;
+    shared::register(m)?;
     autograd::register(m)?;
     generator::register(m)?;
     optim::register(m)

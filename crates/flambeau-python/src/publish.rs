@@ -161,12 +161,12 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
         .map(|name| Ok((name, PyModule::new(py, &format!("flambeau._C.{name}"))?)))
         .collect::<PyResult<_>>()?;
     for &f in &catalog.list {
-        let (part, module) = match f.surface {
-            Surface::Function => ("_functions", "flambeau"),
-            Surface::Internal => ("_internal", "flambeau._C._internal"),
-            Surface::Nn => ("_nn", "flambeau._C._nn"),
-            Surface::Special => ("_special", "flambeau.special"),
-            Surface::Linalg => ("_linalg", "flambeau.linalg"),
+        let module = match f.surface {
+            Surface::Function => "flambeau",
+            Surface::Internal => "flambeau._C._internal",
+            Surface::Nn => "flambeau._C._nn",
+            Surface::Special => "flambeau.special",
+            Surface::Linalg => "flambeau.linalg",
             Surface::Method => continue,
         };
         let obj = function(py, &ty, f, module)?;
@@ -174,8 +174,9 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
             // The package wraps some public functions under their own names.
             modules["_internal"].add(f.name, &obj)?;
         }
-        modules[part].add(f.name, obj)?;
+        modules[part(f.surface)].add(f.name, obj)?;
     }
+    m.add_function(wrap_pyfunction!(_operations, m)?)?;
     crate::results::publish(&modules["return_types"])?;
     for (name, part) in modules {
         m.add(name, part)?;
@@ -207,8 +208,48 @@ fn function<'py>(
     }
 }
 
+/// Python pickles a built-in function as an attribute of what it is bound to: here of the module's part that it is in.
+unsafe extern "C" fn reduce(slf: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: called by CPython with an `OpRef`, whose function is static.
+    unsafe {
+        let f = &*(*slf.cast::<OpRef>()).function;
+        crate::errors::guard(|py| {
+            let find = py.import("flambeau._C")?.getattr("_operations")?;
+            Ok((find, (part(f.surface),)).into_pyobject(py)?.into_any().unbind().into_ptr())
+        })
+    }
+}
+
+/// The part of the module that a surface's functions are in.
+fn part(surface: Surface) -> &'static str {
+    match surface {
+        Surface::Function => "_functions",
+        Surface::Internal => "_internal",
+        Surface::Nn => "_nn",
+        Surface::Special => "_special",
+        Surface::Linalg => "_linalg",
+        Surface::Method => "TensorBase",
+    }
+}
+
+/// A part of this module by name; how pickles find operations.
+#[pyfunction]
+fn _operations<'py>(py: Python<'py>, part: &str) -> PyResult<Bound<'py, PyAny>> {
+    py.import("flambeau._C")?.getattr(part)
+}
+
 fn op_ref_type(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    let mut slots = [ffi::PyType_Slot { slot: 0, pfunc: null_mut() }];
+    let method = PyMethodDef {
+        ml_name: c"__reduce__".as_ptr(),
+        ml_meth: PyMethodDefPointer { PyCFunction: reduce },
+        ml_flags: ffi::METH_NOARGS,
+        ml_doc: c"For pickle.".as_ptr(),
+    };
+    let methods = table(vec![method, PyMethodDef::zeroed()]);
+    let mut slots = [
+        ffi::PyType_Slot { slot: ffi::Py_tp_methods, pfunc: methods.cast() },
+        ffi::PyType_Slot { slot: 0, pfunc: null_mut() },
+    ];
     let mut spec = ffi::PyType_Spec {
         name: c"flambeau._C._Operation".as_ptr(),
         basicsize: size_of::<OpRef>() as _,

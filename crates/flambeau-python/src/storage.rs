@@ -127,8 +127,9 @@ impl PyStorage {
         false
     }
 
+    /// Whether the bytes are in memory that processes share.
     fn is_shared(&self) -> bool {
-        false
+        crate::shared::is_shared(&self.0)
     }
 
     /// Names the storage: equal for all objects of the same one.
@@ -410,6 +411,7 @@ fn resize<'py>(slf: &Bound<'py, PyAny>, sizes: &[i64]) -> PyResult<Bound<'py, Py
         return Err(PyRuntimeError::new_err("cannot resize variables that require grad"));
     }
     flambeau_core::call::resize(t, sizes).py()?;
+    t.bump_version();
     Ok(slf.clone())
 }
 
@@ -464,8 +466,13 @@ fn set_<'py>(
             }
         }
     };
+    flambeau_core::call::check_inplace(t).py()?;
+    t.forget_accumulator();
+    let version = t.version();
+    // The tensor goes on counting its own writes, whatever it shares the memory with.
     // SAFETY: under the GIL, and no borrowed sizes of `t` are in use.
-    unsafe { t.set_data(&new) };
+    unsafe { t.set_data(&new.data()) };
+    t.set_version(version + 1);
     Ok(slf.clone())
 }
 

@@ -71,7 +71,7 @@ pub fn format(t: &Tensor, o: &Options) -> Result<String> {
     }
     let numbers = if t.device().is_meta() { "...".into() } else { no_grad(|| contents(&t.detach(), o))? };
     match t.grad_fn() {
-        Some(node) => suffixes.push(format!("grad_fn=<{}>", node.class_name())),
+        Some(node) => suffixes.push(format!("grad_fn=<{}>", node.short_name())),
         None if t.requires_grad() => suffixes.push("requires_grad=True".into()),
         None => {}
     }

@@ -57,7 +57,7 @@ pub(super) fn run_hooks(leaf: &Tensor, g: &mut Tensor) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn accumulate(leaf: &Tensor, g: &Tensor) -> Result<()> {
+pub(super) fn accumulate(leaf: &Tensor, g: &Tensor, seen: bool) -> Result<()> {
     let meta = leaf.meta();
     let hooked = {
         let inner = meta.lock();
@@ -68,7 +68,9 @@ pub(super) fn accumulate(leaf: &Tensor, g: &Tensor) -> Result<()> {
     };
     if hooked {
         let mut own = g.clone();
-        run_hooks(leaf, &mut own)?;
+        if !seen {
+            run_hooks(leaf, &mut own)?;
+        }
         let holders = if own.is(g) { 2 } else { 1 };
         add(leaf, &own, holders)?;
         let after = meta.lock().hooks.as_ref().map(|h| h.after.clone()).unwrap_or_default();

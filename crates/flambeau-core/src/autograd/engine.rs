@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::node::{Edge, Node, OutMeta};
 use super::passes::Running;
+use super::tasks::Tasks;
 use super::{GradGuard, anomaly, anomaly_mode, grad_enabled};
 use crate::error::{Error, Result};
 use crate::intrinsics::intrinsics;
@@ -17,7 +17,8 @@ use crate::layout;
 use crate::op::Grads;
 use crate::tensor::Tensor;
 
-struct Ready(Arc<Node>);
+/// A node whose gradients have all arrived, and its number.
+struct Ready(Arc<Node>, u32);
 
 impl PartialEq for Ready {
     fn eq(&self, other: &Self) -> bool {
@@ -36,24 +37,6 @@ impl Ord for Ready {
     }
 }
 
-/// What the pass knows of a node.
-#[derive(Default)]
-pub(super) struct Task {
-    /// Gradients still to come.
-    waiting: u32,
-    /// Lies on a way to a wanted input (always true when none are named).
-    pub needed: bool,
-    /// The roots lead here.
-    pub reached: bool,
-    /// Its gradient is to be handed back.
-    pub captured: bool,
-    incoming: SmallVec<[Option<Tensor>; 1]>,
-    /// `(output number, place in the result)` to hand back.
-    captures: SmallVec<[(u32, usize); 1]>,
-}
-
-pub(super) type Tasks = FxHashMap<*const Node, Task>;
-
 /// A place that a backward pass starts from or asks for.
 pub enum Target {
     Tensor(Tensor),
@@ -61,10 +44,10 @@ pub enum Target {
 }
 
 impl Target {
-    fn edge(&self) -> Option<Edge> {
+    fn edge(&self) -> Result<Option<Edge>> {
         match self {
-            Target::Tensor(t) => t.gradient_edge(),
-            Target::Edge(e) => Some(e.clone()),
+            Target::Tensor(t) => t.try_gradient_edge(),
+            Target::Edge(e) => Ok(Some(e.clone())),
         }
     }
 }
@@ -83,7 +66,7 @@ pub(crate) fn run(
 ) -> Result<Vec<Option<Tensor>>> {
     let mut edges = SmallVec::<[_; 2]>::new();
     for (i, root) in roots.iter().enumerate() {
-        let Some(edge) = root.edge() else {
+        let Some(edge) = root.edge()? else {
             return Err(Error::runtime(format!(
                 "element {i} of tensors does not require grad and does not have a grad_fn"
             )));
@@ -112,19 +95,20 @@ pub(crate) fn run(
         edges.push((edge, seed));
     }
 
-    let mut tasks = Tasks::default();
+    let mut tasks = Tasks::new();
     let mut results: Vec<Option<Tensor>> = vec![None; if accumulate { 0 } else { inputs.map_or(0, <[_]>::len) }];
     if let Some(inputs) = inputs {
         for (place, x) in inputs.iter().enumerate() {
-            let Some(edge) = x.edge() else {
+            if let (Target::Tensor(x), true) = (x, accumulate) {
+                x.retain_grad()?;
+            }
+            let Some(edge) = x.edge()? else {
                 return Err(Error::runtime("One of the differentiated Tensors does not require grad"));
             };
-            let task = tasks.entry(Arc::as_ptr(&edge.node)).or_default();
+            let number = tasks.number(Arc::as_ptr(&edge.node));
+            let task = tasks.task(number);
             if accumulate {
                 task.needed = true;
-                if let Target::Tensor(x) = x {
-                    x.retain_grad()?;
-                }
             } else {
                 task.captures.push((edge.nr, place));
                 task.captured = true;
@@ -141,28 +125,30 @@ pub(crate) fn run(
         let seed = fit(seed, &edge.node.outs[edge.nr as usize], "GraphRoot", 0)?;
         deliver(tasks, &mut ready, &edge.node, edge.nr, Some(seed))?;
     }
-    while let Some(Ready(node)) = ready.pop() {
+    while let Some(Ready(node, number)) = ready.pop() {
         running.at(&node);
         if anomaly_mode() {
-            anomaly::watch(&node, || visit(tasks, &mut ready, &mut results, &node, retain))?;
+            anomaly::watch(&node, || visit(tasks, &mut ready, &mut results, (&node, number), retain))?;
         } else {
-            visit(tasks, &mut ready, &mut results, &node, retain)?;
+            visit(tasks, &mut ready, &mut results, (&node, number), retain)?;
         }
     }
     running.finish()?;
     Ok(results)
 }
+
 /// Gives one node its gradients, and what comes of them to the next ones.
 fn visit(
     tasks: &RefCell<Tasks>,
     ready: &mut BinaryHeap<Ready>,
     results: &mut [Option<Tensor>],
-    node: &Arc<Node>,
+    (node, number): (&Arc<Node>, u32),
     retain: bool,
 ) -> Result<()> {
-    let (mut grads, needed, captures) = match tasks.borrow_mut().get_mut(&Arc::as_ptr(node)) {
-        Some(task) => (std::mem::take(&mut task.incoming), task.needed, std::mem::take(&mut task.captures)),
-        None => return Ok(()),
+    let (mut grads, needed, captures) = {
+        let mut guard = tasks.borrow_mut();
+        let task = guard.task(number);
+        (std::mem::take(&mut task.incoming), task.needed, std::mem::take(&mut task.captures))
     };
     if grads.iter().all(Option::is_none) {
         grads.resize(node.outs.len(), None);
@@ -225,38 +211,40 @@ fn check_seed(i: usize, root: &OutMeta, g: &Tensor) -> Result<Tensor> {
 
 /// Counts, for each node that the roots reach, how many gradients will arrive, and marks the ways to wanted inputs.
 fn count_dependencies<'a>(tasks: &mut Tasks, roots: impl Iterator<Item = &'a Arc<Node>>, selective: bool) {
-    let mut order: Vec<&'a Arc<Node>> = Vec::new();
-    let mut stack: Vec<(&'a Arc<Node>, usize)> = Vec::new();
-    let mut seen = rustc_hash::FxHashSet::default();
-    for root in roots {
-        tasks.entry(Arc::as_ptr(root)).or_default().waiting += 1;
-        if seen.insert(Arc::as_ptr(root)) {
-            stack.push((root, 0));
+    let mut stack: SmallVec<[(&'a Node, u32, usize); 8]> = SmallVec::new();
+    let mut order: Vec<(&'a Node, u32)> = Vec::new();
+    let meet = |tasks: &mut Tasks, stack: &mut SmallVec<_>, node: &'a Arc<Node>| {
+        let number = tasks.number(Arc::as_ptr(node));
+        let task = tasks.task(number);
+        task.waiting += 1;
+        task.needed |= !selective;
+        if !std::mem::replace(&mut task.reached, true) {
+            stack.push((&**node, number, 0));
         }
-        while let Some((node, i)) = stack.pop() {
+    };
+    for root in roots {
+        meet(tasks, &mut stack, root);
+        while let Some((node, number, i)) = stack.pop() {
+            if !selective {
+                // Every node is needed, so their order does not matter.
+                node.next.iter().flatten().for_each(|edge| meet(tasks, &mut stack, &edge.node));
+                continue;
+            }
             let Some(edge) = node.next.get(i) else {
-                order.push(node);
+                order.push((node, number));
                 continue;
             };
-            stack.push((node, i + 1));
+            stack.push((node, number, i + 1));
             if let Some(edge) = edge {
-                tasks.entry(Arc::as_ptr(&edge.node)).or_default().waiting += 1;
-                if seen.insert(Arc::as_ptr(&edge.node)) {
-                    stack.push((&edge.node, 0));
-                }
+                meet(tasks, &mut stack, &edge.node);
             }
         }
     }
-    // `order` is a post-order: everything below a node comes before it.
-    for node in order {
-        let needed = !selective
-            || node.next.iter().flatten().any(|e| {
-                let below = &tasks[&Arc::as_ptr(&e.node)];
-                below.needed || below.captured
-            });
-        let task = tasks.get_mut(&Arc::as_ptr(node)).expect("entered above");
-        task.needed |= needed;
-        task.reached = true;
+    // A post-order: everything below a node comes before it.
+    for (node, number) in order {
+        let below = |e: &Edge| tasks.get(Arc::as_ptr(&e.node)).is_some_and(|t| t.needed || t.captured);
+        let needed = node.next.iter().flatten().any(below);
+        tasks.task(number).needed |= needed;
     }
 }
 
@@ -269,11 +257,12 @@ fn deliver(
     g: Option<Tensor>,
 ) -> Result<()> {
     let mut guard = tasks.borrow_mut();
-    let Some(task) = guard.get_mut(&Arc::as_ptr(node)) else { return Ok(()) };
+    let Some(number) = guard.known(Arc::as_ptr(node)) else { return Ok(()) };
+    let task = guard.task(number);
     let wanted = task.needed || !task.captures.is_empty();
     task.waiting -= 1;
     if task.waiting == 0 && wanted {
-        ready.push(Ready(node.clone()));
+        ready.push(Ready(node.clone(), number));
     }
     let Some(g) = g.filter(|_| wanted) else { return Ok(()) };
     if task.incoming.is_empty() {
@@ -293,9 +282,7 @@ fn deliver(
     } else {
         intrinsics().add(&old, &g)?
     };
-    if let Some(task) = tasks.borrow_mut().get_mut(&Arc::as_ptr(node)) {
-        task.incoming[nr as usize] = Some(sum);
-    }
+    tasks.borrow_mut().task(number).incoming[nr as usize] = Some(sum);
     Ok(())
 }
 
@@ -333,10 +320,48 @@ fn before(node: &Arc<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>) -> Result
 
 /// Runs one node with its own hooks.
 fn step(node: &Arc<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>, retain: bool) -> Result<Grads> {
-    let (pre, post) = match &*node.hooks.lock() {
-        None => (Vec::new(), Vec::new()),
-        Some(h) => (h.pre.clone(), h.post.clone()),
-    };
+    let hooks = node.hooks.lock().as_ref().map(|h| (h.pre.clone(), h.post.clone()));
+    match hooks {
+        None => compute(node, grads, retain, false),
+        Some((pre, post)) => hooked(node, grads, retain, pre, post),
+    }
+}
+
+/// The node's own work.
+#[inline]
+fn compute(node: &Arc<Node>, grads: &[Option<Tensor>], retain: bool, hooked: bool) -> Result<Grads> {
+    let out = node.apply(grads, hooked)?;
+    if !retain {
+        node.release();
+    }
+    crate::check!(
+        out.len() >= node.next.len() || matches!(node.action, super::node::Action::Accumulate(_)),
+        Runtime,
+        "{} returned an incorrect number of gradients (expected {}, got {})",
+        node.name(),
+        node.next.len(),
+        out.len()
+    );
+    Ok(out)
+}
+
+type Hooks = Vec<(u64, Arc<dyn super::node::NodeHook>)>;
+
+/// [`compute`] between hooks.
+fn hooked(
+    node: &Arc<Node>,
+    grads: &mut SmallVec<[Option<Tensor>; 1]>,
+    retain: bool,
+    pre: Hooks,
+    post: Hooks,
+) -> Result<Grads> {
+    let mut hooked = false;
+    if !pre.is_empty()
+        && let (Some(leaf), Some(Some(g))) = (node.variable(), grads.first_mut())
+    {
+        super::accumulate::run_hooks(&leaf, g)?;
+        hooked = true;
+    }
     for (_, hook) in pre {
         if let Some(new) = hook.call(grads, None)? {
             crate::check!(
@@ -349,18 +374,7 @@ fn step(node: &Arc<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>, retain: boo
             *grads = new.into_iter().collect();
         }
     }
-    let mut out = node.apply(grads)?;
-    if !retain {
-        node.release();
-    }
-    crate::check!(
-        out.len() >= node.next.len() || matches!(node.action, super::node::Action::Accumulate(_)),
-        Runtime,
-        "{} returned an incorrect number of gradients (expected {}, got {})",
-        node.name(),
-        node.next.len(),
-        out.len()
-    );
+    let mut out = compute(node, grads, retain, hooked)?;
     for (_, hook) in post {
         if let Some(new) = hook.call(&out, Some(grads))? {
             crate::check!(
@@ -379,7 +393,7 @@ fn step(node: &Arc<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>, retain: boo
 /// Makes a gradient fit what it is the gradient of: shape, complex or real, dtype.
 fn fit(g: Tensor, meta: &OutMeta, name: &str, i: usize) -> Result<Tensor> {
     let mut g = g;
-    if g.sizes() != meta.sizes.as_slice() {
+    if !layout::same(g.sizes(), &meta.sizes) {
         crate::check!(
             layout::is_expandable(&meta.sizes, g.sizes()),
             Runtime,

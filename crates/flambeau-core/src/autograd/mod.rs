@@ -8,6 +8,7 @@ mod node;
 mod packing;
 mod passes;
 mod saved;
+mod tasks;
 mod views;
 mod vjp;
 
@@ -20,7 +21,7 @@ pub use engine::Target;
 pub use mode::{
     GradGuard, InferenceGuard, enable_grad, grad_enabled, inference_mode, no_grad, set_grad_enabled, set_inference_mode,
 };
-pub(crate) use node::{Action, Edges, LeafRef, next_hook_id};
+pub(crate) use node::{Action, Edges, LeafRef, next_hook_id, view_name};
 pub use node::{CustomBackward, Edge, Node, NodeHook, Notes, OutMeta, TensorHook};
 pub use packing::{
     BeforeWrite, Packed, SavedHooks, disable_saved_hooks, pop_saved_hooks, push_saved_hooks, saved_hooks,
@@ -30,7 +31,8 @@ pub(crate) use packing::{active as packing, before_write};
 pub use passes::{current_node, current_pass, passes_are_whole, queue_callback, will_execute};
 pub use saved::{PackedSlot, Saved};
 pub(crate) use views::ViewMeta;
-pub use views::{Creation, rebase};
+pub(crate) use views::refused;
+pub use views::{Creation, adopt_view, rebase};
 pub use vjp::Vjp;
 
 use crate::error::{Error, Result};
@@ -143,10 +145,15 @@ impl Tensor {
 
     /// The node that computed this tensor.
     pub fn grad_fn(&self) -> Option<Arc<Node>> {
+        self.try_grad_fn().ok().flatten()
+    }
+
+    /// [`grad_fn`](Self::grad_fn); fails for a view that autograd lost track of by in-place writes.
+    pub fn try_grad_fn(&self) -> Result<Option<Arc<Node>>> {
         if self.has(flag::VIEW) {
-            self.refresh_view();
+            self.refresh_view()?;
         }
-        self.meta_opt()?.lock().grad_fn.clone()
+        Ok(self.meta_opt().and_then(|m| m.lock().grad_fn.clone()))
     }
 
     pub fn output_nr(&self) -> u32 {
@@ -156,19 +163,26 @@ impl Tensor {
     /// Where this tensor's gradient goes: its node, or a leaf's accumulator.
     #[inline]
     pub fn gradient_edge(&self) -> Option<Edge> {
+        self.try_gradient_edge().ok().flatten()
+    }
+
+    /// [`gradient_edge`](Self::gradient_edge); fails for a view that autograd lost track of by in-place writes.
+    #[inline]
+    pub fn try_gradient_edge(&self) -> Result<Option<Edge>> {
         if !self.has(flag::VIEW | flag::GRAD) {
-            return None;
+            return Ok(None);
         }
         self.known_edge()
     }
 
-    fn known_edge(&self) -> Option<Edge> {
+    fn known_edge(&self) -> Result<Option<Edge>> {
         if self.has(flag::VIEW) {
-            self.refresh_view();
+            self.refresh_view()?;
         }
-        if !self.has(flag::GRAD) {
-            return None;
-        }
+        Ok(if self.has(flag::GRAD) { self.present_edge() } else { None })
+    }
+
+    fn present_edge(&self) -> Option<Edge> {
         let mut inner = self.meta_opt()?.lock();
         if let Some(node) = &inner.grad_fn {
             return Some(Edge { node: node.clone(), nr: inner.output_nr });
@@ -239,7 +253,12 @@ impl Tensor {
                 let mut inner = meta.lock();
                 inner.output_nr = nr;
                 inner.requires_grad = false;
-                inner.grad_fn.replace(node)
+                let old = inner.grad_fn.replace(node);
+                if inner.retains_grad {
+                    drop(inner);
+                    self.move_retained(old.as_ref());
+                }
+                old
             }
         };
         drop(old);
@@ -250,6 +269,28 @@ impl Tensor {
     #[inline]
     pub(crate) fn attach_new(&self, node: Arc<Node>, nr: u32) {
         self.init_meta_new(AutogradMeta::recorded(node, nr, None), flag::GRAD);
+    }
+
+    /// `.grad` is kept of what the tensor is now, not of what it was before a write in place.
+    #[cold]
+    fn move_retained(&self, old: Option<&Arc<Node>>) {
+        let weak = self.downgrade();
+        if let Some(h) = old.and_then(|n| n.hooks.lock().take()) {
+            let mut h = h;
+            h.retain.retain(|(_, t)| !t.same(&weak));
+            if let Some(n) = old {
+                *n.hooks.lock() = Some(h);
+            }
+        }
+        if let Some(meta) = self.meta_opt() {
+            let (node, nr) = {
+                let inner = meta.lock();
+                (inner.grad_fn.clone(), inner.output_nr)
+            };
+            if let Some(node) = node {
+                node.hooks.lock().get_or_insert_default().retain.push((nr, weak));
+            }
+        }
     }
 
     /// Leaves the graph in place (`detach_`).
@@ -356,6 +397,16 @@ impl Tensor {
             None => self.meta().lock().hooks.get_or_insert_default().before.push((id, hook)),
         }
         Ok(HookHandle { tensor: self.downgrade(), node: node.as_ref().map(Arc::downgrade), id })
+    }
+
+    /// Whether a hook that `f` knows is registered on this tensor as it is now.
+    pub fn has_hook(&self, f: &mut dyn FnMut(&dyn TensorHook) -> bool) -> bool {
+        if let Some(node) = self.grad_fn() {
+            return node.hooks.lock().as_ref().is_some_and(|h| h.tensor.iter().any(|(_, _, hook)| f(&**hook)));
+        }
+        let Some(meta) = self.meta_opt() else { return false };
+        let inner = meta.lock();
+        inner.hooks.as_ref().is_some_and(|h| h.before.iter().chain(&h.after).any(|(_, hook)| f(&**hook)))
     }
 
     /// Calls `hook` with this leaf after its `.grad` was updated.

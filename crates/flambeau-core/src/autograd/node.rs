@@ -1,6 +1,7 @@
 //! A node of the graph: one recorded operation. One allocation each.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -64,6 +65,12 @@ pub(crate) enum Action {
         op: ViewOp,
         /// The input's own layout, for a view whose meaning depends on it.
         from: Option<Box<Layout>>,
+        name: &'static str,
+    },
+    /// Several views of one tensor, made by one operation.
+    Views {
+        ops: Box<[ViewOp]>,
+        name: &'static str,
     },
     /// An in-place write to a view: `inner` acts on the viewed part of the base's gradient.
     CopySlices {
@@ -114,6 +121,8 @@ pub(crate) struct NodeHooks {
     pub post: Vec<(u64, Arc<dyn NodeHook>)>,
     pub retain: Vec<(u32, WeakTensor)>,
     pub notes: Option<Notes>,
+    /// What the node is called instead of its own name: the operation that ended with it.
+    pub label: Option<Cow<'static, str>>,
 }
 
 /// Something that a front end keeps with a node.
@@ -207,25 +216,28 @@ impl Node {
 
     /// PyTorch's name of the node: `MulBackward0`, `torch::autograd::AccumulateGrad`, ...
     pub fn name(&self) -> String {
+        if let Some(label) = self.hooks.lock().as_ref().and_then(|h| h.label.clone()) {
+            return label.into_owned();
+        }
         match &self.action {
             Action::Op { op, .. } => op.node_name(),
             Action::Accumulate(_) => "torch::autograd::AccumulateGrad".into(),
-            Action::View { op, .. } => view_name(op).into(),
+            Action::View { name, .. } | Action::Views { name, .. } => (*name).into(),
             Action::CopySlices { .. } => "torch::autograd::CopySlices".into(),
             Action::Identity(name) => (*name).into(),
             Action::Custom(c) => c.name(),
         }
     }
 
-    /// The name without its namespace: that of the node's class in Python.
-    pub fn class_name(&self) -> String {
+    /// [`name`](Self::name) without the namespace that the engine's own nodes show.
+    pub fn short_name(&self) -> String {
         let name = self.name();
-        name.rsplit("::").next().unwrap_or(&name).to_string()
+        name.rsplit("::").next().map_or_else(|| name.clone(), str::to_string)
     }
 
     /// The operation's name as messages give it: `Mul` for `MulBackward0`.
     pub fn forward_name(&self) -> String {
-        let name = self.class_name();
+        let name = self.short_name();
         name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches("Backward").to_string()
     }
 
@@ -252,6 +264,10 @@ impl Node {
 
     pub(crate) fn is_accumulator(&self) -> bool {
         matches!(self.action, Action::Accumulate(_))
+    }
+
+    pub(crate) fn set_label(&self, label: impl Into<Cow<'static, str>>) {
+        self.hooks.lock().get_or_insert_default().label = Some(label.into());
     }
 
     /// What [`set_notes`](Self::set_notes) left.
@@ -282,6 +298,39 @@ impl Node {
         }
     }
 
+    /// The row and the parameters of a recorded operation.
+    pub fn operation(&self) -> Option<(&'static OpDef, &Params)> {
+        match &self.action {
+            Action::Op { op, params, .. } => Some((op, params)),
+            _ => None,
+        }
+    }
+
+    /// The tensor kept in a place; `None` where the call had none.
+    pub fn saved_at(self: &Arc<Node>, place: usize) -> Result<Option<Tensor>> {
+        match &self.action {
+            Action::Op { saved, .. } => match saved.lock().get(place) {
+                None | Some(Saved::Absent) => Ok(None),
+                Some(s) => s.unpack(Some(self)).map(Some),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    /// Passes what is kept in a place through hooks of its own.
+    pub fn repack_at(&self, place: usize, hooks: &dyn super::SavedHooks) -> Result<()> {
+        let Action::Op { saved, .. } = &self.action else { return Ok(()) };
+        // The hooks may look at this node: they run without its lock.
+        let Some(mut slot) = saved.lock().get_mut(place).map(|s| std::mem::replace(s, Saved::Released)) else {
+            return Ok(());
+        };
+        let result = slot.repack(hooks);
+        if let Some(s) = saved.lock().get_mut(place) {
+            *s = slot;
+        }
+        result
+    }
+
     pub fn add_pre_hook(&self, hook: Arc<dyn NodeHook>) -> u64 {
         let id = next_hook_id();
         self.hooks.lock().get_or_insert_default().pre.push((id, hook));
@@ -310,7 +359,10 @@ impl Node {
         match &self.action {
             Action::Op { saved, .. } => {
                 let mut guard = saved.lock();
-                let old: SmallVec<[Saved; 2]> = guard.iter_mut().map(Saved::release).collect();
+                let mut old = std::mem::take(&mut *guard);
+                for slot in &mut old {
+                    guard.push(slot.released());
+                }
                 drop(guard);
                 drop(old);
             }
@@ -329,25 +381,29 @@ impl Node {
         self.front.store(object, Relaxed);
     }
 
-    pub(crate) fn apply(self: &Arc<Node>, grads: &[Option<Tensor>]) -> Result<Grads> {
+    /// The gradients of the inputs. `hooked`: a leaf's own hooks have seen the gradient already.
+    pub(crate) fn apply(self: &Arc<Node>, grads: &[Option<Tensor>], hooked: bool) -> Result<Grads> {
         match &self.action {
             Action::Op { op, params, .. } => super::vjp::apply(self, op, params, grads),
             Action::Accumulate(leaf) => {
                 if let Some(Some(g)) = grads.first() {
                     let leaf = leaf.lock().get();
                     if let Some(leaf) = leaf {
-                        super::accumulate::accumulate(&leaf, g)?;
+                        super::accumulate::accumulate(&leaf, g, hooked)?;
                     }
                 }
                 Ok(Grads::new())
             }
-            Action::View { op, from } => match &grads[0] {
+            Action::View { op, from, .. } => match &grads[0] {
                 Some(g) => {
                     let g = super::views::backward(op, g, &self.input_meta(0), from.as_deref())?;
                     Ok(smallvec::smallvec![Some(g)])
                 }
                 None => Ok(smallvec::smallvec![None]),
             },
+            Action::Views { ops, .. } => {
+                Ok(smallvec::smallvec![super::views::backward_of_several(ops, grads, &self.outs, &self.input_meta(0))?])
+            }
             Action::CopySlices { ops, inner, origin } => {
                 super::views::copy_slices(ops, inner, origin.as_deref(), grads)
             }
@@ -365,7 +421,7 @@ impl Node {
     }
 }
 
-fn view_name(op: &ViewOp) -> &'static str {
+pub(crate) fn view_name(op: &ViewOp) -> &'static str {
     match op {
         ViewOp::View(_) => "ViewBackward0",
         ViewOp::Permute(_) => "PermuteBackward0",
@@ -380,8 +436,7 @@ fn view_name(op: &ViewOp) -> &'static str {
         ViewOp::Dtype(_) => "ViewBackward1",
         ViewOp::AsReal => "ViewAsRealBackward0",
         ViewOp::AsComplex => "ViewAsComplexBackward0",
-        ViewOp::Part(0) => "RealBackward0",
-        ViewOp::Part(_) => "ImagBackward0",
+        ViewOp::Part(_) => "SelectBackward0",
         ViewOp::Alias => "AliasBackward0",
     }
 }

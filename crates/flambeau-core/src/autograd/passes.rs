@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use super::engine::Tasks;
 use super::node::Node;
+use super::tasks::Tasks;
 use crate::error::{Error, Result};
 
 type Callback = Box<dyn FnOnce() -> Result<()>>;
@@ -65,6 +65,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         RUNNING.with_borrow_mut(Vec::pop);
+        std::mem::take(&mut *self.0.tasks.borrow_mut()).recycle();
     }
 }
 
@@ -102,7 +103,7 @@ pub fn will_execute(node: &Arc<Node>) -> Result<bool> {
         return Err(Error::runtime("_get_should_execute_nodes should only be called during the backward pass"));
     };
     let tasks = pass.tasks.borrow();
-    let Some(task) = tasks.get(&Arc::as_ptr(node)) else { return Ok(false) };
+    let Some(task) = tasks.get(Arc::as_ptr(node)) else { return Ok(false) };
     crate::check!(
         !(task.captured && node.is_accumulator()),
         Runtime,

@@ -164,12 +164,10 @@ impl Saved {
         Ok(())
     }
 
-    /// Lets go of the tensor; a later [`unpack`](Self::unpack) explains what happened.
-    pub fn release(&mut self) -> Saved {
-        match self {
-            Saved::Absent => Saved::Absent,
-            _ => std::mem::replace(self, Saved::Released),
-        }
+    /// What stays when this is let go; a later [`unpack`](Self::unpack) of it explains what happened.
+    #[inline]
+    pub fn released(&self) -> Saved {
+        if matches!(self, Saved::Absent) { Saved::Absent } else { Saved::Released }
     }
 }
 

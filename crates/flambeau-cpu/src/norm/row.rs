@@ -19,34 +19,40 @@ pub fn sums<A: Float, const N: usize>(n: usize, f: impl Fn(usize) -> [A; N]) -> 
     while start < n {
         let end = n.min(start + BLOCK);
         let mut lanes = [[A::ZERO; LANES]; N];
+        let mut few = [[A::ZERO; 8]; N];
         let mut i = start;
-        while i + LANES <= end {
+        // Two at a time: half as many additions wait for each other.
+        while i + 2 * LANES <= end {
             for j in 0..LANES {
-                let v = f(i + j);
+                let (v, w) = (f(i + j), f(i + LANES + j));
                 for k in 0..N {
-                    lanes[k][j] += v[k];
+                    lanes[k][j] += v[k] + w[k];
                 }
             }
-            i += LANES;
+            i += 2 * LANES;
         }
-        let tail = i;
+        while i + 8 <= end {
+            for j in 0..8 {
+                let v = f(i + j);
+                for k in 0..N {
+                    few[k][j] += v[k];
+                }
+            }
+            i += 8;
+        }
+        // Lanes stay in registers only if no index into them varies.
         while i < end {
             let v = f(i);
             for k in 0..N {
-                lanes[k][i - tail] += v[k];
+                total[k] += v[k];
             }
             i += 1;
         }
         for k in 0..N {
-            let mut half = LANES / 2;
-            while half > 0 {
-                for j in 0..half {
-                    let v = lanes[k][j + half];
-                    lanes[k][j] += v;
-                }
-                half /= 2;
-            }
-            total[k] += lanes[k][0];
+            let a16: [A; 16] = std::array::from_fn(|j| lanes[k][j] + lanes[k][j + 16]);
+            let a8: [A; 8] = std::array::from_fn(|j| (a16[j] + a16[j + 8]) + few[k][j]);
+            let a4: [A; 4] = std::array::from_fn(|j| a8[j] + a8[j + 4]);
+            total[k] += (a4[0] + a4[2]) + (a4[1] + a4[3]);
         }
         start = end;
     }

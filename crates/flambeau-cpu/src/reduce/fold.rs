@@ -91,13 +91,18 @@ impl<F: Fold> Kernel for AddRows<F> {
     }
 }
 
-/// `n` elements side by side, folded into one number.
-struct Line<X, A> {
+/// Lines of `n` elements side by side, each folded into one number.
+struct Lines<X, A> {
     /// The fold.
     f: *const (),
     x: *const X,
     n: usize,
-    shift: A,
+    /// Elements from one line to the next.
+    step: isize,
+    /// A value per line if the fold uses one.
+    shift: *const A,
+    acc: *mut A,
+    count: usize,
 }
 
 /// Accumulators of a line: enough that none waits for the addition before, few enough for registers.
@@ -105,48 +110,61 @@ const LINE_LANES: usize = 32;
 /// Elements of a line's block: a lane adds 64 numbers of four elements each before blocks are combined pairwise.
 const LINE_BLOCK: usize = 4 * LINE_LANES * 64;
 /// Lines shorter than this go with others in lanes.
-const SHORT_LINE: usize = 64;
+pub const SHORT_LINE: usize = 64;
 
-struct FoldLine<F>(PhantomData<F>);
+struct FoldLines<F>(PhantomData<F>);
 
-impl<F: Fold> Kernel for FoldLine<F> {
-    type Args = Line<F::X, F::A>;
-    type Out = F::A;
+impl<F: Fold> Kernel for FoldLines<F> {
+    type Args = Lines<F::X, F::A>;
+    type Out = ();
 
     #[inline(always)]
-    unsafe fn run<I: Isa>(a: Line<F::X, F::A>) -> F::A {
-        // SAFETY: the caller passes an `F` and `n` elements.
+    unsafe fn run<I: Isa>(a: Lines<F::X, F::A>) {
+        // SAFETY: the caller passes an `F`, `count` lines of `n` elements, as many accumulators, and shifts if they are used.
         unsafe {
             let f = *a.f.cast::<F>();
-            let one = |at: usize| f.lift::<I>(*a.x.add(at), a.shift);
-            let mut acc = [f.identity(); LINE_LANES];
-            let mut i = 0;
-            while i + 4 * LINE_LANES <= a.n {
-                for (j, lane) in acc.iter_mut().enumerate() {
-                    let ab = f.join(one(i + j), one(i + LINE_LANES + j));
-                    let cd = f.join(one(i + 2 * LINE_LANES + j), one(i + 3 * LINE_LANES + j));
-                    *lane = f.join(*lane, f.join(ab, cd));
-                }
-                i += 4 * LINE_LANES;
+            for k in 0..a.count {
+                let x = a.x.offset(k as isize * a.step);
+                let shift = if F::SHIFTED { *a.shift.add(k) } else { f.identity() };
+                a.acc.add(k).write(fold_line::<I, F>(f, x, a.n, shift));
             }
-            while i + LINE_LANES <= a.n {
-                for (j, lane) in acc.iter_mut().enumerate() {
-                    *lane = f.join(*lane, one(i + j));
-                }
-                i += LINE_LANES;
-            }
-            // The tail has an accumulator of its own: the lanes stay in registers only if no index varies.
-            let mut tail = f.identity();
-            while i < a.n {
-                tail = f.join(tail, one(i));
-                i += 1;
-            }
-            let a16: [F::A; 16] = std::array::from_fn(|j| f.join(acc[j], acc[j + 16]));
-            let a8: [F::A; 8] = std::array::from_fn(|j| f.join(a16[j], a16[j + 8]));
-            let a4: [F::A; 4] = std::array::from_fn(|j| f.join(a8[j], a8[j + 4]));
-            f.join(f.join(f.join(a4[0], a4[2]), f.join(a4[1], a4[3])), tail)
         }
     }
+}
+
+/// # Safety
+/// `n` elements at `x`.
+#[inline(always)]
+unsafe fn fold_line<I: Isa, F: Fold>(f: F, x: *const F::X, n: usize, shift: F::A) -> F::A {
+    // SAFETY: indices below `n`.
+    let one = |at: usize| unsafe { f.lift::<I>(*x.add(at), shift) };
+    let mut acc = [f.identity(); LINE_LANES];
+    let mut i = 0;
+    while i + 4 * LINE_LANES <= n {
+        for (j, lane) in acc.iter_mut().enumerate() {
+            let ab = f.join(one(i + j), one(i + LINE_LANES + j));
+            let cd = f.join(one(i + 2 * LINE_LANES + j), one(i + 3 * LINE_LANES + j));
+            *lane = f.join(*lane, f.join(ab, cd));
+        }
+        i += 4 * LINE_LANES;
+    }
+    let mut few = [f.identity(); 8];
+    while i + 8 <= n {
+        for (j, lane) in few.iter_mut().enumerate() {
+            *lane = f.join(*lane, one(i + j));
+        }
+        i += 8;
+    }
+    // The tail has an accumulator of its own: lanes stay in registers only if no index into them varies.
+    let mut tail = f.identity();
+    while i < n {
+        tail = f.join(tail, one(i));
+        i += 1;
+    }
+    let a16: [F::A; 16] = std::array::from_fn(|j| f.join(acc[j], acc[j + 16]));
+    let a8: [F::A; 8] = std::array::from_fn(|j| f.join(f.join(a16[j], a16[j + 8]), few[j]));
+    let a4: [F::A; 4] = std::array::from_fn(|j| f.join(a8[j], a8[j + 4]));
+    f.join(f.join(f.join(a4[0], a4[2]), f.join(a4[1], a4[3])), tail)
 }
 
 /// Four rows at once. Lanes go through registers in groups, so that nothing depends on whether memory overlaps.
@@ -192,7 +210,7 @@ struct Erased<X, A> {
     f: *const (),
     identity: A,
     add: unsafe fn(Rows<X, A>),
-    line: unsafe fn(Line<X, A>) -> A,
+    lines: unsafe fn(Lines<X, A>),
     join: unsafe fn(*const (), &mut [A], &[A]),
 }
 // SAFETY: points to a fold, which is `Sync`.
@@ -201,8 +219,8 @@ unsafe impl<X, A: Sync> Sync for Erased<X, A> {}
 impl<X, A: Copy> Erased<X, A> {
     fn of<F: Fold<X = X, A = A>>(f: &F) -> Self {
         let add = if F::RARE { isa::pick_small::<AddRows<F>>() } else { isa::pick::<AddRows<F>>() };
-        let line = if F::RARE { isa::pick_small::<FoldLine<F>>() } else { isa::pick::<FoldLine<F>>() };
-        Erased { f: (&raw const *f).cast(), identity: f.identity(), add, line, join: join_rows::<F> }
+        let lines = if F::RARE { isa::pick_small::<FoldLines<F>>() } else { isa::pick::<FoldLines<F>>() };
+        Erased { f: (&raw const *f).cast(), identity: f.identity(), add, lines, join: join_rows::<F> }
     }
 
     fn join(&self, a: &mut [A], b: &[A]) {
@@ -322,20 +340,23 @@ struct Part<'a, X> {
     range: (usize, usize),
 }
 
-/// Folds `n` elements side by side: blocks in registers, then pairwise.
-unsafe fn fold_line<X: Copy, A: Copy>(
+/// Folds a long line side by side: blocks in registers, then pairwise.
+unsafe fn long_line<X: Copy, A: Copy>(
     f: Erased<X, A>,
     x: *const X,
     n: usize,
-    shift: Option<A>,
+    shift: *const A,
     stack: &mut Vec<A>,
 ) -> A {
-    let shift = shift.unwrap_or(f.identity);
-    // SAFETY: parts of the caller's `n` elements.
-    let block = |at: usize| unsafe { (f.line)(Line { f: f.f, x: x.add(at), n: LINE_BLOCK.min(n - at), shift }) };
-    if n <= LINE_BLOCK {
-        return block(0);
-    }
+    let block = |at: usize| {
+        let mut acc = f.identity;
+        // SAFETY: a part of the caller's `n` elements.
+        unsafe {
+            let n = LINE_BLOCK.min(n - at);
+            (f.lines)(Lines { f: f.f, x: x.add(at), n, step: 0, shift, acc: &raw mut acc, count: 1 });
+        }
+        acc
+    };
     stack.clear();
     for (i, at) in (0..n).step_by(LINE_BLOCK).enumerate() {
         let mut sum = [block(at)];
@@ -362,9 +383,19 @@ unsafe fn walk<X: Copy, A: Copy>(f: Erased<X, A>, p: Part<X>, shift: &[A], acc: 
         return acc.fill(f.identity);
     }
     let (n_in, rs) = p.red[p.red.len() - 1];
-    if w == 1 && rs == 1 && p.red.len() == 1 && n_in >= SHORT_LINE {
-        // SAFETY: `from..to` of this line belong to the input.
-        acc[0] = unsafe { fold_line(f, p.x.add(from), to - from, shift.first().copied(), &mut ws.stack) };
+    if rs == 1 && p.red.len() == 1 && n_in >= SHORT_LINE && (w == 1 || p.cs != 1) {
+        let (n, x) = (to - from, p.x.wrapping_add(from));
+        // SAFETY: `from..to` of these lines belong to the input; `w` accumulators, and shifts where they are used.
+        unsafe {
+            if n <= LINE_BLOCK {
+                let (shift, acc) = (shift.as_ptr(), acc.as_mut_ptr());
+                return (f.lines)(Lines { f: f.f, x, n, step: p.cs, shift, acc, count: w });
+            }
+            for (j, a) in acc.iter_mut().enumerate() {
+                let shift = if shift.is_empty() { shift.as_ptr() } else { shift.as_ptr().add(j) };
+                *a = long_line(f, x.offset(j as isize * p.cs), n, shift, &mut ws.stack);
+            }
+        }
         return;
     }
     let dense = w == 1 || p.cs == 1;

@@ -9,6 +9,8 @@ use smallvec::{SmallVec, smallvec};
 pub const TILE: usize = 1024;
 /// Elements that one piece of work should have at least.
 const GRAIN: usize = 1 << 15;
+/// Contiguous lines reduced in one call.
+const LINES: usize = 16;
 /// A reduction with fewer tiles than this is itself cut in pieces. Depends on sizes only, so that the
 /// order of additions does not depend on the number of threads.
 const FEW_TILES: usize = 32;
@@ -142,6 +144,19 @@ impl<const O: usize> Plan<O> {
         }
         plan.set_tile(width);
         plan
+    }
+
+    /// Puts the reductions of several contiguous lines into one tile, so that a line costs no walk of its own.
+    pub fn group_lines(&mut self, least: usize) {
+        let contiguous = self.red.len() == 1 && self.red[0].1 == 1 && self.count >= least;
+        if contiguous
+            && self.cols.n == 1
+            && self.chunk == 0
+            && let Some(last) = self.kept.pop()
+        {
+            self.cols = last;
+            self.set_tile(LINES);
+        }
     }
 
     fn set_tile(&mut self, most: usize) {

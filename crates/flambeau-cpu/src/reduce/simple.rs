@@ -1,6 +1,6 @@
 //! Reductions with one output: which monoid folds them and what becomes of the result.
 
-use super::fold::{Fold, WorkspaceOf, fold};
+use super::fold::{Fold, SHORT_LINE, WorkspaceOf, fold};
 use super::ops::*;
 use super::plan::Plan;
 use crate::value::{Complex, Float, FloatValue, Num, Value, float_dtype, int_dtype, real_dtype};
@@ -9,7 +9,8 @@ use flambeau_backend::{Raw, ReduceOp};
 
 /// Folds `x` and stores what `finish` makes of each result.
 fn simple<F: Fold, T>(f: F, x: Raw, out: Raw, cost: usize, finish: impl Fn(F::A) -> T + Sync) -> Result<()> {
-    let plan = Plan::new(&x, [&out]);
+    let mut plan = Plan::new(&x, [&out]);
+    plan.group_lines(SHORT_LINE);
     let (input, output) = (super::Shared(x.ptr.cast::<F::X>()), super::Shared(out.ptr.cast::<T>()));
     let make = || (WorkspaceOf::<F>::new(), vec![f.identity(); plan.width()]);
     plan.for_tiles(cost, make, |(ws, acc), tile| {

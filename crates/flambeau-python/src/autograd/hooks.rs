@@ -82,7 +82,9 @@ impl TensorHook for PostHook {
     fn call(&self, leaf: &Tensor) -> Result<Option<Tensor>> {
         let run = |py: Python<'_>| -> PyResult<()> {
             for hook in callables(self.0.callable.bind(py))? {
-                if !hook.call1((wrap(py, leaf.clone())?,))?.is_none() {
+                let object = wrap(py, leaf.clone())?;
+                let got = hook.call1((&object,))?;
+                if !got.is_none() && !got.is(&object) {
                     return Err(PyRuntimeError::new_err("Tensor post accumulate grad hooks should return None."));
                 }
             }
@@ -95,6 +97,11 @@ impl TensorHook for PostHook {
     fn as_any(&self) -> &dyn Any {
         &self.0
     }
+}
+
+/// Whether a hook is the one of this dictionary.
+pub fn is_of(hook: &dyn TensorHook, dict: &Bound<'_, PyAny>) -> bool {
+    hook.as_any().downcast_ref::<PyHook>().is_some_and(|h| h.callable.as_ptr() == dict.as_ptr())
 }
 
 /// A tensor's hooks, in a dictionary.
@@ -135,7 +142,6 @@ fn run_node_hooks(
         if got.is_none() {
             continue;
         }
-        let got = if second.is_none() && unwrap(&got).is_some() { PyTuple::new(py, [got])?.into_any() } else { got };
         let Ok(tuple) = got.cast::<PyTuple>() else {
             return Err(PyTypeError::new_err(format!("expected tuple, but hook returned '{}'", type_name(&got))));
         };
@@ -156,12 +162,7 @@ fn run_node_hooks(
                     }
                     Some(t.clone())
                 }
-                None if value.is_none() && old.is_none() => None,
-                None if value.is_none() => {
-                    return Err(PyRuntimeError::new_err(
-                        "can't replace a non-None gradient with a None value from hook",
-                    ));
-                }
+                None if value.is_none() => None,
                 None => {
                     return Err(PyTypeError::new_err(format!(
                         "expected Variable, but hook returned '{}'",

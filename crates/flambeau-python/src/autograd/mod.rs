@@ -2,6 +2,7 @@
 //! `autograd.Function`.
 
 mod anomaly;
+mod attributes;
 mod function;
 mod hooks;
 mod modes;
@@ -63,7 +64,7 @@ fn target(obj: &Bound<'_, PyAny>) -> PyResult<Option<Target>> {
         return Ok(Some(Target::Tensor(t.clone())));
     }
     match obj.cast::<PyTuple>() {
-        Ok(pair) if pair.len() == 2 => Ok(node::edge(&pair.get_item(0)?, &pair.get_item(1)?)?.map(Target::Edge)),
+        Ok(pair) if pair.len() >= 2 => Ok(node::edge(&pair.get_item(0)?, &pair.get_item(1)?)?.map(Target::Edge)),
         _ => Ok(None),
     }
 }
@@ -118,7 +119,8 @@ fn same_number(tensors: usize, grads: usize) -> PyResult<()> {
 
 /// What PyTorch says about gradients that keep the graph, and with it themselves, alive.
 fn warn_cycle(py: Python<'_>, create_graph: bool) -> PyResult<()> {
-    if !create_graph {
+    static WARNED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    if !create_graph || WARNED.swap(true, std::sync::atomic::Ordering::Relaxed) {
         return Ok(());
     }
     PyErr::warn(
@@ -178,7 +180,8 @@ fn _backward(
     inputs: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let roots = target_list(tensors)?;
-    let grads = seeds(grad_tensors.or(grad_variables), roots.len())?;
+    let mut grads = seeds(grad_tensors.or(grad_variables), roots.len())?;
+    grads.truncate(roots.len());
     same_number(roots.len(), grads.len())?;
     let inputs = inputs.map(|i| wanted(i, "backward")).transpose()?;
     warn_cycle(tensors.py(), create_graph)?;
@@ -210,9 +213,11 @@ fn _grad<'py>(
 }
 
 /// The attribute of a tensor's dictionary that holds hooks, made when first asked for. Says whether it is new.
-fn hook_dict<'py>(slf: &Bound<'py, PyAny>, name: &str) -> PyResult<(Bound<'py, PyAny>, bool)> {
+///
+/// A write in place gives a tensor another node: hooks that come later are that one's, and get a dictionary of their own.
+fn hook_dict<'py>(slf: &Bound<'py, PyAny>, t: &Tensor, name: &str) -> PyResult<(Bound<'py, PyAny>, bool)> {
     match slf.getattr(name) {
-        Ok(d) if !d.is_none() => Ok((d, false)),
+        Ok(d) if !d.is_none() && t.has_hook(&mut |h| hooks::is_of(h, &d)) => Ok((d, false)),
         _ => {
             let d = node::ordered_dict(slf.py())?;
             slf.setattr(name, &d)?;
@@ -245,7 +250,7 @@ fn register_hook<'py>(
     if !t.requires_grad() {
         return Err(PyRuntimeError::new_err("cannot register a hook on a tensor that doesn't require gradient"));
     }
-    let (dict, new) = hook_dict(slf, "_backward_hooks")?;
+    let (dict, new) = hook_dict(slf, t, "_backward_hooks")?;
     if new {
         t.register_hook(hooks::tensor_hook(dict.clone())).py()?;
         object::track(slf);
@@ -267,7 +272,7 @@ fn register_post_accumulate_grad_hook<'py>(
     if !t.is_leaf() {
         return Err(PyRuntimeError::new_err("post accumulate grad hooks cannot be registered on non-leaf tensors"));
     }
-    let (dict, new) = hook_dict(slf, "_post_accumulate_grad_hooks")?;
+    let (dict, new) = hook_dict(slf, t, "_post_accumulate_grad_hooks")?;
     if new {
         t.register_post_accumulate_grad_hook(hooks::post_accumulate_hook(dict.clone())).py()?;
         object::track(slf);
@@ -370,7 +375,7 @@ fn base<'py>(slf: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 }
 
 fn grad_fn<'py>(slf: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    match expect(slf, "grad_fn", "self")?.grad_fn() {
+    match expect(slf, "grad_fn", "self")?.try_grad_fn().py()? {
         Some(n) => node::object(slf.py(), &n),
         None => Ok(slf.py().None().into_bound(slf.py())),
     }

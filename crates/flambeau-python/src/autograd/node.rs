@@ -8,10 +8,10 @@ use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
 use super::function::ContextHolder;
-use super::hooks;
+use super::{attributes, hooks};
 use crate::object::{Owned, wrap};
 
 pub(super) enum Link {
@@ -104,7 +104,7 @@ pub fn object<'py>(py: Python<'py>, node: &Arc<Node>) -> PyResult<Bound<'py, PyA
             return Ok(Bound::from_borrowed_ptr(py, front));
         }
     }
-    let class = class_for(py, &node.class_name())?;
+    let class = class_for(py, &node.short_name())?;
     PENDING.set(Some(node.clone()));
     let obj = class.call0();
     PENDING.set(None);
@@ -207,17 +207,17 @@ impl PyNode {
             Some(t) => wrap(py, t),
             None => Err(PyAttributeError::new_err(format!(
                 "'{}' object has no attribute 'variable'",
-                self.get("variable")?.class_name()
+                self.get("variable")?.short_name()
             ))),
         }
     }
 
     /// What gradients must look like: for each output `(sizes, dtype, device)`.
     #[getter]
-    fn _input_metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+    fn _input_metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let node = self.get("_input_metadata")?;
         let metas = node.outputs().iter().map(|m| PyInputMetadata(m.clone()).into_pyobject(py));
-        PyTuple::new(py, metas.collect::<PyResult<Vec<_>>>()?)
+        PyList::new(py, metas.collect::<PyResult<Vec<_>>>()?)
     }
 
     /// Counts nodes in the order in which they were made.
@@ -241,6 +241,27 @@ impl PyNode {
         Ok(handle)
     }
 
+    fn __getattr__<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let found = match slf.get().node() {
+            Some(node) => attributes::get(slf.py(), &node, name)?,
+            None => None,
+        };
+        match found {
+            Some(value) => Ok(value),
+            None => {
+                Err(PyAttributeError::new_err(format!("'{}' object has no attribute '{name}'", slf.get_type().name()?)))
+            }
+        }
+    }
+
+    fn __dir__(slf: &Bound<'_, Self>) -> PyResult<Vec<String>> {
+        let mut names: Vec<String> = slf.get_type().as_any().dir()?.extract()?;
+        if let Some(node) = slf.get().node() {
+            names.extend(attributes::list(&node));
+        }
+        Ok(names)
+    }
+
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         Ok(format!("<{} object at {:#x}>", slf.get_type().name()?, slf.as_ptr() as usize))
     }
@@ -253,8 +274,8 @@ struct PyInputMetadata(OutMeta);
 #[pymethods]
 impl PyInputMetadata {
     #[getter]
-    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        crate::size::size(py, &self.0.sizes)
+    fn shape(&self) -> Vec<i64> {
+        self.0.sizes.to_vec()
     }
 
     #[getter]

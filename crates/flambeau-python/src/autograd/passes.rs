@@ -1,15 +1,17 @@
 //! What hooks written in Python may ask about the backward pass that is running.
 
-use flambeau_core::autograd::{self as engine, Saved};
+use std::sync::Arc;
+
+use flambeau_core::autograd::{self as engine, Node, Saved};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use super::node::{self, PyNode};
 use super::packing::PyHooks;
-use crate::bridge::type_name;
+use crate::bridge::{optional_tensor_out, type_name};
 use crate::errors::{IntoPyResult, from_py};
-use crate::object::{Owned, expect, wrap};
+use crate::object::{Owned, expect};
 
 /// The number of the innermost backward pass of this thread, or -1.
 #[pyfunction]
@@ -57,25 +59,45 @@ fn _queue_callback(callback: &Bound<'_, PyAny>) -> PyResult<()> {
 
 /// A tensor kept as nodes keep theirs: through the saved-tensor hooks in force, with its version.
 #[pyclass(name = "SavedTensor", module = "flambeau._C", frozen)]
-struct PySaved(Mutex<Saved>);
+pub struct PySaved(Place);
+
+enum Place {
+    Own(Mutex<Saved>),
+    /// In a node.
+    Of(Arc<Node>, usize),
+}
+
+impl PySaved {
+    pub fn of(node: Arc<Node>, place: usize) -> PySaved {
+        PySaved(Place::Of(node, place))
+    }
+}
 
 #[pymethods]
 impl PySaved {
     /// The tensor, if nobody wrote to it since.
     fn unpack<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let tensor = self.0.lock().unpack(None).py()?;
-        wrap(py, tensor)
+        let tensor = match &self.0 {
+            Place::Own(saved) => Some(saved.lock().unpack(None).py()?),
+            Place::Of(node, place) => node.saved_at(*place).py()?,
+        };
+        optional_tensor_out(py, tensor)
     }
 
     /// Keeps what `pack_hook` makes of the tensor; `unpack_hook` makes the tensor of that again.
     fn register_hooks(&self, pack_hook: &Bound<'_, PyAny>, unpack_hook: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.0.lock().repack(&PyHooks::new(pack_hook, unpack_hook)).py()
+        let hooks = PyHooks::new(pack_hook, unpack_hook);
+        match &self.0 {
+            Place::Own(saved) => saved.lock().repack(&hooks).py(),
+            Place::Of(node, place) => node.repack_at(*place, &hooks).py(),
+        }
     }
 }
 
 #[pyfunction]
 fn _make_saved_tensor(tensor: &Bound<'_, PyAny>) -> PyResult<PySaved> {
-    Ok(PySaved(Mutex::new(Saved::input(expect(tensor, "_make_saved_tensor", "tensor")?).py()?)))
+    let saved = Saved::input(expect(tensor, "_make_saved_tensor", "tensor")?).py()?;
+    Ok(PySaved(Place::Own(Mutex::new(saved))))
 }
 
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -11,7 +11,7 @@ use pyo3::types::{PyBool, PyComplex};
 use crate::errors::IntoPyResult;
 
 /// A host number as a Python object.
-pub(super) fn scalar_out(py: Python<'_>, s: Scalar) -> PyResult<Bound<'_, PyAny>> {
+pub(crate) fn scalar_out(py: Python<'_>, s: Scalar) -> PyResult<Bound<'_, PyAny>> {
     Ok(match s {
         Scalar::Bool(b) => PyBool::new(py, b).to_owned().into_any(),
         Scalar::Int(i) => i.into_bound_py_any(py)?,

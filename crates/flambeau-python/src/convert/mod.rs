@@ -16,6 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyComplex, PyDict, PyFloat, PyInt, PyTuple};
 
 pub use legacy::legacy_new;
+pub(crate) use list::scalar_out;
 
 use crate::bridge::{flag, optional_device, optional_dtype, tensor_in, type_name};
 use crate::errors::IntoPyResult;

@@ -3,7 +3,8 @@
 import flambeau
 
 from ._utils.collate import default_collate, default_convert
-from ._utils.fetch import IterableFetcher, MapFetcher
+from ._utils.fetch import _IterableDatasetFetcher, _MapDatasetFetcher
+from ._utils.pin_memory import pin_memory
 from ._utils.worker import get_worker_info
 from .dataset import IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
@@ -15,6 +16,12 @@ class _DatasetKind:
     Map = 0
     Iterable = 1
 
+    @staticmethod
+    def create_fetcher(kind, dataset, auto_collation, collate_fn, drop_last):
+        """What gets the items of a dataset of that kind."""
+        cls = _MapDatasetFetcher if kind == _DatasetKind.Map else _IterableDatasetFetcher
+        return cls(dataset, auto_collation, collate_fn, drop_last)
+
 
 class _InfiniteConstantSampler(Sampler):
     """Stands for the indices of a stream, which has none."""
@@ -22,9 +29,6 @@ class _InfiniteConstantSampler(Sampler):
     def __iter__(self):
         while True:
             yield None
-
-
-_warned_about_workers = False
 
 
 def _warn(message, stacklevel=3):
@@ -36,9 +40,12 @@ def _warn(message, stacklevel=3):
 class DataLoader:
     """Iterates over a dataset in batches.
 
-    Everything runs in the calling process: ``num_workers`` above 0 is accepted, gives a warning once and
-    changes neither the batches nor their order; ``prefetch_factor``, ``timeout``, ``worker_init_fn``,
-    ``in_order`` and ``multiprocessing_context``, which configure workers, have no effect then.
+    With ``num_workers`` above 0, so many processes load batches ahead of the loop that uses them, and hand them
+    over in shared memory. The batches are those of ``num_workers=0``, in the same order. Worker ``i`` starts with
+    PyTorch's seeds: ``base_seed + i`` for this package and ``random``, a hash of both for NumPy, where
+    ``base_seed`` is drawn from ``generator``. An exception in a worker is raised again in the loop, with the
+    worker's traceback; a worker that is killed ends the loop with a RuntimeError. Workers end with the iterator,
+    and with the main process however that ends.
 
     Args:
         dataset: a dataset with ``__getitem__`` and ``__len__``, or an :class:`IterableDataset`.
@@ -46,17 +53,22 @@ class DataLoader:
         shuffle: take the samples in random order, another one each epoch.
         sampler: indices in the order in which to take them.
         batch_sampler: lists of indices, instead of batch_size, shuffle, sampler and drop_last.
-        num_workers: see above.
+        num_workers: number of worker processes; 0 loads in the calling process.
         collate_fn: makes a batch of a list of samples; :func:`default_collate` unless given.
         pin_memory: put batches in page-locked memory, if there is an accelerator.
         drop_last: leave out a last batch that is not full.
-        timeout, worker_init_fn, multiprocessing_context, prefetch_factor, persistent_workers, in_order: see
-            above.
-        generator: source of the order of samples.
+        timeout: seconds to wait for a batch at most; 0 waits as long as the worker lives.
+        worker_init_fn: called in each worker as ``worker_init_fn(worker_id)``, after seeding.
+        multiprocessing_context: a start method ("fork", "spawn", "forkserver") or a multiprocessing context.
+        generator: source of the order of samples and of the workers' ``base_seed``.
+        prefetch_factor: batches that each worker loads ahead; 2 unless given.
+        persistent_workers: keep the workers, with their copies of the dataset, for the next epoch.
         pin_memory_device: deprecated, has no effect.
+        in_order: give batches in the samples' order; otherwise as they are ready.
 
     Raises:
         ValueError: for options that contradict each other.
+        RuntimeError: from the loop: a worker died, or nothing came within ``timeout``.
     """
 
     __class_getitem__ = classmethod(type(list[int]))
@@ -170,7 +182,7 @@ class DataLoader:
 
     @property
     def multiprocessing_context(self):
-        """The start method of worker processes; checked, otherwise unused."""
+        """The multiprocessing context of worker processes; None for the default one."""
         return self.__multiprocessing_context
 
     @multiprocessing_context.setter
@@ -207,24 +219,43 @@ class DataLoader:
         return self.sampler if self.batch_sampler is None else self.batch_sampler
 
     def check_worker_number_rationality(self):
-        """Warns, once in a process, that worker processes were asked for but are not used."""
-        global _warned_about_workers
-        if self.num_workers and not _warned_about_workers:
-            _warned_about_workers = True
-            _warn(
-                f"num_workers={self.num_workers}: flambeau's DataLoader loads in the calling process; "
-                "worker_init_fn is not called. Batches and their order are the same.",
-                stacklevel=4,
+        """Warns when more workers are asked for than this process may use processors."""
+        if not self.num_workers:
+            return
+        import os
+
+        available = getattr(os, "sched_getaffinity", None)
+        count = len(available(0)) if available else os.cpu_count()
+        if count is not None and self.num_workers <= count:
+            return
+        if count is None:
+            suggestion = "DataLoader is not able to compute a suggested max number of worker in current system."
+        else:
+            note = "" if available else " (`cpuset` is not taken into account)"
+            suggestion = (
+                f"Our suggested max number of worker in current system is {count}{note}, which is smaller than "
+                "what this DataLoader is going to create."
             )
+        _warn(
+            f"This DataLoader will create {self.num_workers} worker processes in total. {suggestion} Please be "
+            "aware that excessive worker creation might get DataLoader running slow or even freeze, lower the "
+            "worker number to avoid potential slowness/freeze if necessary.",
+            stacklevel=4,
+        )
+
+    def _get_iterator(self):
+        if self.num_workers == 0:
+            return _SingleProcessDataLoaderIter(self)
+        return _MultiProcessingDataLoaderIter(self)
 
     def __iter__(self):
-        if self.persistent_workers and self.num_workers > 0:
-            if self._iterator is None:
-                self._iterator = _DataLoaderIter(self)
-            else:
-                self._iterator._reset(self)
-            return self._iterator
-        return _DataLoaderIter(self)
+        if not (self.persistent_workers and self.num_workers > 0):
+            return self._get_iterator()
+        if self._iterator is None or self._iterator._workers.closed:
+            self._iterator = self._get_iterator()
+        else:
+            self._iterator._reset(self)
+        return self._iterator
 
     def __len__(self):
         if self._dataset_kind == _DatasetKind.Map:
@@ -235,57 +266,71 @@ class DataLoader:
         return length // self.batch_size if self.drop_last else -(-length // self.batch_size)
 
 
-class _DataLoaderIter:
+class _BaseDataLoaderIter:
     """One pass over a DataLoader."""
 
     def __init__(self, loader):
         self._dataset = loader.dataset
         self._dataset_kind = loader._dataset_kind
         self._index_sampler = loader._index_sampler
-        self._collate = loader._auto_collation, loader.collate_fn, loader.drop_last
+        self._num_workers = loader.num_workers
+        self._timeout = loader.timeout
         self._pin_memory = False
         if loader.pin_memory:
+            if loader.pin_memory_device:
+                _warn(
+                    "pin_memory_device is deprecated, the current accelerator will be used as the device,"
+                    f"ignore pin_memory_device='{loader.pin_memory_device}'.",
+                    stacklevel=5,
+                )
             accelerator = getattr(flambeau, "accelerator", None)
             self._pin_memory = accelerator is not None and accelerator.is_available()
             if not self._pin_memory:
                 _warn(
                     "'pin_memory' argument is set as true but no accelerator is found, "
                     "then device pinned memory won't be used.",
-                    stacklevel=4,
+                    stacklevel=5,
                 )
-        if loader.timeout != 0 and loader.num_workers == 0:
-            raise AssertionError("_SingleProcessDataLoaderIter requires timeout == 0")
         # The draw comes after the sampler's iterator is made and before its first index, as in PyTorch: a
         # sampler that draws lazily continues from it.
         self._sampler_iter = iter(self._index_sampler)
         seed = flambeau.empty((), dtype=flambeau.int64).random_(generator=loader.generator)
         self._base_seed = seed.item()
-        self._start(loader)
-
-    def _start(self, loader):
         self._num_yielded = 0
-        self._expected = loader._IterableDataset_len_called
-        fetcher = MapFetcher if self._dataset_kind == _DatasetKind.Map else IterableFetcher
-        self._fetcher = fetcher(self._dataset, *self._collate)
+        self._IterableDataset_len_called = loader._IterableDataset_len_called
 
     def _reset(self, loader):
         self._sampler_iter = iter(self._index_sampler)
-        self._start(loader)
+        self._num_yielded = 0
+        self._IterableDataset_len_called = loader._IterableDataset_len_called
 
     def __iter__(self):
         return self
 
+    def _next_index(self):
+        return next(self._sampler_iter)
+
+    def _next_data(self):
+        raise NotImplementedError
+
     def __next__(self):
-        data = self._fetcher.fetch(next(self._sampler_iter))
+        data = self._next_data()
         if self._pin_memory:
-            data = _pin(data)
+            data = pin_memory(data)
         self._num_yielded += 1
-        if self._expected is not None and self._num_yielded > self._expected:
-            if self._dataset_kind == _DatasetKind.Iterable:
-                _warn(
-                    f"Length of IterableDataset {self._dataset} was reported to be {self._expected}"
-                    f"(when accessing len(dataloader)), but {self._num_yielded} samples have been fetched. "
+        expected = self._IterableDataset_len_called
+        if self._dataset_kind == _DatasetKind.Iterable and expected is not None and self._num_yielded > expected:
+            message = (
+                f"Length of IterableDataset {self._dataset} was reported to be {expected}"
+                f"(when accessing len(dataloader)), but {self._num_yielded} samples have been fetched. "
+            )
+            if self._num_workers > 0:
+                message += (
+                    "For multiprocessing data-loading, this could be caused by not properly configuring the "
+                    "IterableDataset replica at each worker. Please see "
+                    "https://pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset for examples."
                 )
+            _warn(message)
         return data
 
     def __len__(self):
@@ -295,15 +340,49 @@ class _DataLoaderIter:
         raise NotImplementedError("{} cannot be pickled", type(self).__name__)
 
 
-def _pin(data):
-    """``data`` with its tensors in page-locked memory; containers keep their structure."""
-    if isinstance(data, flambeau.Tensor) or hasattr(data, "pin_memory"):
-        return data.pin_memory()
-    if isinstance(data, dict):
-        return {key: _pin(value) for key, value in data.items()}
-    if isinstance(data, tuple):
-        values = [_pin(value) for value in data]
-        return type(data)(*values) if hasattr(data, "_fields") else type(data)(values)
-    if isinstance(data, list):
-        return [_pin(value) for value in data]
-    return data
+class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
+    """Loads in the calling process."""
+
+    def __init__(self, loader):
+        super().__init__(loader)
+        if self._timeout != 0:
+            raise AssertionError("_SingleProcessDataLoaderIter requires timeout == 0")
+        self._dataset_fetcher = _DatasetKind.create_fetcher(
+            self._dataset_kind, self._dataset, loader._auto_collation, loader.collate_fn, loader.drop_last
+        )
+
+    def _next_data(self):
+        return self._dataset_fetcher.fetch(self._next_index())
+
+
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
+    """Has worker processes load; see :class:`DataLoader`."""
+
+    _workers = None
+
+    def __init__(self, loader):
+        from ._utils.workers import Workers
+
+        super().__init__(loader)
+        if loader.prefetch_factor <= 0:
+            raise AssertionError("prefetch_factor must be greater than 0 for MultiProcessingDataLoaderIter")
+        try:
+            import numpy  # noqa: F401  (workers seed it: a forked one then finds it imported)
+        except ImportError:
+            pass
+        self._workers = Workers(loader, self._base_seed, self._dataset_kind)
+        self._workers.begin(self._sampler_iter)
+
+    def _reset(self, loader):
+        super()._reset(loader)
+        self._workers.begin(self._sampler_iter)
+
+    def _next_data(self):
+        return self._workers.next()
+
+    def _shutdown_workers(self):
+        if self._workers is not None:
+            self._workers.close()
+
+    def __del__(self):
+        self._shutdown_workers()

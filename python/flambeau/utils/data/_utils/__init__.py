@@ -1,5 +1,8 @@
 """The DataLoader's parts."""
 
-from . import collate, fetch, worker
+# Seconds between looks at whether the other process still lives.
+MP_STATUS_CHECK_INTERVAL = 5.0
 
-__all__ = ["collate", "fetch", "worker"]
+from . import collate, fetch, pin_memory, worker  # noqa: E402
+
+__all__ = ["MP_STATUS_CHECK_INTERVAL", "collate", "fetch", "pin_memory", "worker"]

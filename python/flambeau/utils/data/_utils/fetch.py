@@ -6,7 +6,7 @@ from ..dataset import Subset, TensorDataset
 from .collate import default_collate
 
 
-class IterableFetcher:
+class _IterableDatasetFetcher:
     """Takes the next items of a stream, one for each index."""
 
     def __init__(self, dataset, batched, collate_fn, drop_last):
@@ -34,7 +34,7 @@ class IterableFetcher:
         return self.collate_fn(batch)
 
 
-class MapFetcher:
+class _MapDatasetFetcher:
     """Looks items up by index."""
 
     def __init__(self, dataset, batched, collate_fn, drop_last):
