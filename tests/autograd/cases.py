@@ -166,6 +166,7 @@ x = V(1, 2); y = x * 1; z = y * y; y.add_(1); z.sum().backward()
 x = V(1, 2); y = x.exp(); y.add_(1); y.sum().backward()
 x = V(1, 2, 3); y = x * 1; y[0].mul_(5); y.sum().backward(); out = x.grad
 x = V(1, 2, 3); y = x * 1; v = y[1:]; v.mul_(4); out = (y, v.detach())
+x = V(1, 2, 3); y = x * 1; v = y[1:]; v.mul_(4); out = (y, v)
 x = V(1, 2, 3); y = x * 1; v = y[1:]; y.mul_(2); v.sum().backward(); out = x.grad
 x = R(); v = x[0]; v.add_(1)
 x = torch.ones(2); v = x.view(2); w = R(); v.mul_(w); x.sum().backward(); out = (x.requires_grad, w.grad)
@@ -284,6 +285,7 @@ Raises.apply(R()).sum().backward()
 Dirty.apply(R())
 x = V(1, 2); y = x * 1; z = Dirty.apply(y); z.sum().backward(); out = (z is y, y, x.grad)
 x = V(1, 2, 3); y = x * 1; z = Dirty.apply(y[1:]); y.sum().backward(); out = (z.detach(), y, x.grad)
+x = V(1, 2, 3); y = x * 1; z = Dirty.apply(y[1:]); y.sum().backward(); out = (z, y, x.grad)
 x = V(1, 2); a, b = Two.apply(x); a.sum().backward(); out = x.grad
 x = V(1, 2); a, b = Two.apply(x); (a + b).sum().backward(); out = x.grad
 NonDiff.apply(R())
