@@ -180,7 +180,10 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     with flambeau.no_grad():
         negative = input <= 0
         slopes = flambeau.empty(int(negative.sum()), dtype=flambeau.double, device=input.device)
-        slopes = slopes.uniform_(lower, upper).to(input.dtype)
+        if input.dtype != flambeau.double:
+            lower, upper = flambeau.tensor([lower, upper], dtype=flambeau.float).tolist()
+        # Scaled in two steps: a fused product and sum would round otherwise than PyTorch here.
+        slopes = slopes.uniform_().mul_(upper - lower).add_(lower).to(input.dtype)
         factor = flambeau.ones_like(input).masked_scatter(negative, slopes)
     return input.mul_(factor) if inplace else input * factor
 

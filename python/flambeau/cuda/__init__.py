@@ -40,9 +40,13 @@ current_device = synchronize = get_device_name = get_device_properties = set_dev
 
 
 def __getattr__(name):
+    if name == "amp":
+        import importlib
+
+        return importlib.import_module(".amp", __name__)
     # The old constructors, which programs ask `isinstance` of; there is no such tensor.
     if name.endswith("Tensor"):
-        from ._tensor import typed
+        from .._tensor import typed
 
         found = dict(typed("cuda.")).get(name)
         if found is not None:
