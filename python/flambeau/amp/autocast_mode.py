@@ -29,7 +29,9 @@ class autocast:
         if not isinstance(device_type, str):
             raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
         if enabled and device_type == "cpu":
-            raise NotImplementedError("autocast on a CPU is not there yet; use enabled=False or bfloat16 modules")
+            raise NotImplementedError(
+                "autocast on a CPU is not there yet; use enabled=False or bfloat16 modules"
+            )
         if enabled and device_type == "cuda":
             warnings.warn(
                 "CUDA is not available or torch_xla is imported. Disabling autocast.", stacklevel=2

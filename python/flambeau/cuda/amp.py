@@ -9,7 +9,8 @@ __all__ = ["GradScaler", "autocast"]
 
 def _deprecated(name):
     warnings.warn(
-        f"`torch.cuda.amp.{name}(args...)` is deprecated. Please use `torch.amp.{name}('cuda', args...)` instead.",
+        f"`torch.cuda.amp.{name}(args...)` is deprecated. "
+        f"Please use `torch.amp.{name}('cuda', args...)` instead.",
         FutureWarning,
         stacklevel=3,
     )
@@ -18,7 +19,9 @@ def _deprecated(name):
 class GradScaler(amp.GradScaler):
     """``amp.GradScaler("cuda", ...)``."""
 
-    def __init__(self, init_scale=65536.0, growth_factor=2.0, backoff_factor=0.5, growth_interval=2000, enabled=True):
+    def __init__(
+        self, init_scale=65536.0, growth_factor=2.0, backoff_factor=0.5, growth_interval=2000, enabled=True
+    ):
         _deprecated("GradScaler")
         super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
 

@@ -102,7 +102,9 @@ class SummaryWriter:
         """The folder of the event files."""
         return self.log_dir
 
-    def add_scalar(self, tag, scalar_value, global_step=None, walltime=None, new_style=False, double_precision=False):
+    def add_scalar(
+        self, tag, scalar_value, global_step=None, walltime=None, new_style=False, double_precision=False
+    ):
         """One number (a Python number or a tensor of one element) under `tag`."""
         value = bytes_field(1, tag) + float_field(2, _number(scalar_value))
         self._get_file_writer().add_value(value, global_step, walltime)

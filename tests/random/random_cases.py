@@ -140,8 +140,8 @@ EXACT += [
 CLOSE += [
     "t.nn.functional.gumbel_softmax(t.zeros(4, 5), tau=0.7)",
     "t.nn.functional.gumbel_softmax(t.zeros(4, 5), hard=True)",
-    "t.nn.functional.scaled_dot_product_attention(t.ones(1, 2, 4, 8), t.ones(1, 2, 4, 8), t.ones(1, 2, 4, 8), dropout_p=0.5)",
-    "t.nn.MultiheadAttention(8, 2, dropout=0.5)(t.ones(4, 2, 8), t.ones(4, 2, 8), t.ones(4, 2, 8))[0]",
+    "t.nn.functional.scaled_dot_product_attention(*[t.ones(1, 2, 4, 8)] * 3, dropout_p=0.5)",
+    "t.nn.MultiheadAttention(8, 2, dropout=0.5)(*[t.ones(4, 2, 8)] * 3)[0]",
 ]
 
 
@@ -202,6 +202,7 @@ EXACT += [
     "list(t.utils.data.WeightedRandomSampler([0.1, 0.9, 0.4, 2.0], 3, replacement=False))",
     "list(t.utils.data.BatchSampler(t.utils.data.RandomSampler(range(10)), 3, False))",
     "[b.tolist() for _ in range(2) for b in t.utils.data.DataLoader(range(10), batch_size=4, shuffle=True)]",
-    "[b.tolist() for b in t.utils.data.DataLoader(range(10), batch_size=4, shuffle=True, drop_last=True, generator=t.Generator().manual_seed(3))]",
+    "[b.tolist() for b in t.utils.data.DataLoader(range(10), 4, True, drop_last=True)]",
+    "[b.tolist() for b in t.utils.data.DataLoader(range(9), 4, True, generator=t.Generator().manual_seed(3))]",
     "[b.tolist() for b in t.utils.data.DataLoader(range(6), batch_size=4)]",
 ]
