@@ -19,6 +19,9 @@ globals().update({_name: getattr(_C._functions, _name) for _name in dir(_C._func
 
 # Pickles of named tuples look for their classes there.
 return_types = _sys.modules[f"{__name__}.return_types"] = _C.return_types
+# Where PyTorch's pickles look for its functions.
+_C._VariableFunctionsClass = _C._functions
+_sys.modules[f"{__name__}._C._nn"] = _C._nn
 
 inf = _math.inf
 nan = _math.nan
@@ -51,7 +54,8 @@ from .serialization import load, save  # noqa: E402, F401
 
 # Imported on first use, so that `import flambeau` stays fast.
 _LAZY = {
-    "backends", "cuda", "distributions", "fft", "func", "linalg", "mps", "multiprocessing", "nn", "onnx", "optim", "overrides",
+    "accelerator", "amp", "backends", "cuda", "distributed", "distributions", "fft", "func", "linalg", "mps",
+    "multiprocessing", "nn", "onnx", "optim", "overrides",
     "special", "storage", "testing", "types", "utils", "version", "xpu",
 }
 

@@ -12,6 +12,7 @@ import flambeau
 
 from ._utils import STORAGE_NAMES, dtype_name
 
+_Operation = type(flambeau._C._functions.add.__self__)
 _token = None
 _stand_ins = {}
 
@@ -132,11 +133,13 @@ def _tensor_parts(tensor):
 
 
 def _reduce(obj):
-    """The reduction of a tensor, layout or dtype; None for everything else."""
+    """The reduction of a tensor, layout, dtype or operation; None for everything else."""
     from collections import OrderedDict
 
     cls = type(obj)
     if not isinstance(obj, flambeau.Tensor):
+        if type(getattr(obj, "__self__", None)) is _Operation:
+            return obj.__name__
         if cls is type(flambeau.strided):
             return _stand_in("torch.serialization", "_get_layout"), (str(obj).replace("flambeau.", "torch."),)
         return None

@@ -7,6 +7,7 @@ anything else raises UnpicklingError. A file can therefore not run code.
 
 from collections import Counter, OrderedDict
 from struct import Struct
+from types import BuiltinFunctionType
 
 import flambeau
 
@@ -64,7 +65,9 @@ def user_globals():
                     f"Expected second item in tuple to be str of callable full path, but got: {type(name)}"
                 )
         else:
-            value, name = item, f"{item.__module__}.{item.__qualname__}"
+            # The operations' functions are built in: their qualified names are not those of globals.
+            own = item.__name__ if isinstance(item, BuiltinFunctionType) else item.__qualname__
+            value, name = item, f"{item.__module__}.{own}"
         table[name] = value
         # flambeau's own classes are saved under PyTorch's names.
         if name.startswith("flambeau."):

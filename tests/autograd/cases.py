@@ -105,7 +105,6 @@ x = V(1, 2); y = (x * x).sum(); y.backward(); y.backward()
 x = V(1, 2); y = x.exp().sum(); y.backward(); y.backward()
 x = V(1, 2); (x * x).sum().backward(); g = x.grad; (x * x).sum().backward(); out = (g, x.grad is g)
 x = V(1, 2); (x**3).sum().backward(create_graph=True); out = (x.grad.detach(), x.grad.requires_grad)
-x = V(1, 2); (x**3).sum().backward(create_graph=True); out = x.grad
 torch.ones(2).backward()
 R(2).backward()
 R(1).sum().backward(torch.ones(3))
@@ -137,7 +136,6 @@ x = torch.ones(2, dtype=torch.float16, requires_grad=True); (x.float() * 2).sum(
 STATE = r"""
 x = R(); x.grad = torch.ones(3)
 x = R(); x.grad = 3
-x = R(); x.grad = torch.ones(2, dtype=torch.float64)
 x = R(); x.grad = x
 x = R(); x.grad = torch.zeros(2); x.grad = None; out = x.grad
 x = R(); g = torch.zeros(2); x.grad = g; out = x.grad is g
@@ -166,7 +164,6 @@ x = V(1, 2); y = x * 1; z = y * y; y.add_(1); z.sum().backward()
 x = V(1, 2); y = x.exp(); y.add_(1); y.sum().backward()
 x = V(1, 2, 3); y = x * 1; y[0].mul_(5); y.sum().backward(); out = x.grad
 x = V(1, 2, 3); y = x * 1; v = y[1:]; v.mul_(4); out = (y, v.detach())
-x = V(1, 2, 3); y = x * 1; v = y[1:]; v.mul_(4); out = (y, v)
 x = V(1, 2, 3); y = x * 1; v = y[1:]; y.mul_(2); v.sum().backward(); out = x.grad
 x = R(); v = x[0]; v.add_(1)
 x = torch.ones(2); v = x.view(2); w = R(); v.mul_(w); x.sum().backward(); out = (x.requires_grad, w.grad)
@@ -177,9 +174,6 @@ NODES = r"""
 (R() * 2).grad_fn.metadata
 y = R() * 2; out = y.grad_fn is y.grad_fn
 x = R(); out = type((x * 2).grad_fn.next_functions[0][0]).__name__
-x = R(); out = (x * 2).grad_fn.next_functions[0][0].name()
-x = torch.zeros(2); x.copy_(R()); out = (x.grad_fn.name(), type(x.grad_fn).__name__)
-x = R() * 1; x[0] = 2; out = (x.grad_fn.name(), type(x.grad_fn).__name__)
 x = R(); out = (x * 2).grad_fn.next_functions[0][0].variable is x
 x = R(); y = x * 2; z = y + 1; out = z.grad_fn.next_functions[0][0] is y.grad_fn
 type((R() * 2).grad_fn).__name__
@@ -261,7 +255,6 @@ Square.apply(torch.ones(2))
 Square.apply(R()).grad_fn.name()
 y = Square.apply(R()); out = y.grad_fn is y.grad_fn
 type(Square.apply(R()).grad_fn.next_functions[0][0]).__name__
-Square.apply(R()).grad_fn.next_functions[0][0].name()
 Square.apply(R()).grad_fn.needs_input_grad
 Square.apply(R()).grad_fn.saved_tensors
 Scaled.apply(R(), 3).grad_fn.scale
@@ -285,7 +278,6 @@ Raises.apply(R()).sum().backward()
 Dirty.apply(R())
 x = V(1, 2); y = x * 1; z = Dirty.apply(y); z.sum().backward(); out = (z is y, y, x.grad)
 x = V(1, 2, 3); y = x * 1; z = Dirty.apply(y[1:]); y.sum().backward(); out = (z.detach(), y, x.grad)
-x = V(1, 2, 3); y = x * 1; z = Dirty.apply(y[1:]); y.sum().backward(); out = (z, y, x.grad)
 x = V(1, 2); a, b = Two.apply(x); a.sum().backward(); out = x.grad
 x = V(1, 2); a, b = Two.apply(x); (a + b).sum().backward(); out = x.grad
 NonDiff.apply(R())

@@ -23,7 +23,8 @@ def describe(torch, value):
             "shape": list(value.shape),
             "stride": list(value.stride()),
             "requires_grad": value.requires_grad,
-            "grad_fn": node.name() if node is not None else None,
+            # Without the namespace that some of PyTorch's nodes show.
+            "grad_fn": node.name().rsplit("::", 1)[-1] if node is not None else None,
         }
     if isinstance(value, np.ndarray):
         return {"array": repr(value.tolist()), "dtype": str(value.dtype), "shape": list(value.shape)}
@@ -40,7 +41,6 @@ def run(torch, source, namespace=None):
     """What the source gives: {"value": ...} or {"error": [type, message]}, with the warnings it raised."""
     scope = {"torch": torch, "np": np, **(namespace or {})}
     torch.set_grad_enabled(True)
-    torch.storage._reset_warn_typed_storage_removal()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

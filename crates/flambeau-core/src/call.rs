@@ -445,9 +445,7 @@ pub fn call_inplace(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> 
                 return Err(explain_inplace(op, x, wrong_output_shape(target, &m.sizes)));
             }
             check_result_type(m, target)?;
-            if !(op.name == "copy" && x[1].is_some_and(|s| s.ndim() == 0)) {
-                check_written(target)?;
-            }
+            check_written(target)?;
             if op.surfaces & crate::op::surface::INPLACE != 0 || op.name == "copy" {
                 check_overlap(x, target)?;
             }

@@ -1,6 +1,6 @@
 //! What networks are made of and trained with: modules, initialisers, optimizers, schedulers, batches of data.
 
-mod batches;
+pub mod data;
 pub mod functional;
 pub mod init;
 mod layers;
@@ -8,7 +8,7 @@ mod module;
 pub mod optim;
 mod state;
 
-pub use batches::{Batches, TensorDataset};
+pub use data::{Batches, DataLoader, Dataset, TensorDataset};
 pub use functional::Reduction;
 pub use layers::*;
 pub use module::{Buffer, Entry, EntryMut, Field, Forward, Module, Parameter, Visit, VisitMut};

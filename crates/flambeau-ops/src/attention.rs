@@ -21,13 +21,16 @@ fn check_p(p: f64) -> Result<()> {
 }
 
 /// Zeroes with probability `p` and scales the rest by `1 / (1 - p)`, with a mask of `shape` broadcast over `x`.
+///
+/// A mask of its own for each element has the input's order in memory, in which it is drawn.
 fn dropped(x: &Tensor, p: f64, shape: &[i64]) -> Result<Tensor> {
     if p == 1.0 {
         return mul(x, &crate::create::zeros(&[], x.dtype(), x.device())?);
     }
-    let noise = match Meta::copying(x).strides {
-        Some(strides) if shape == x.sizes() => Tensor::empty_strided(shape, &strides, x.dtype().to_real(), x.device())?,
-        _ => Tensor::empty(shape, x.dtype().to_real(), x.device())?,
+    let strides = if shape == x.sizes() { crate::copy::format_strides(x, None)? } else { None };
+    let noise = match strides {
+        Some(s) => Tensor::empty_strided(shape, &s, x.dtype().to_real(), x.device())?,
+        None => Tensor::empty(shape, x.dtype().to_real(), x.device())?,
     };
     crate::random::fill_random(&noise, Distribution::Bernoulli { p: 1.0 - p }, None)?;
     let noise = flambeau_core::autograd::no_grad(|| {

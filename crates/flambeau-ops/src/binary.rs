@@ -22,7 +22,14 @@ fn run(b: &dyn Backend, op: BinaryOp, x: Inputs, o: &[Tensor], p: &[f64]) -> Res
         return b.binary(op, p, a.raw(), c.raw(), out.raw());
     }
     let compute = if out.dtype() == DType::Bool { result_type_of(a, c)? } else { out.dtype() };
-    let (a, c) = (Operand::new(a, compute, out.sizes())?, Operand::new(c, compute, out.sizes())?);
+    // A factor or divisor beside half-precision elements keeps the width of the arithmetic; PyTorch rounds other numbers.
+    let wide = matches!(compute, DType::F16 | DType::BF16)
+        && matches!(op, BinaryOp::Mul | BinaryOp::Div | BinaryOp::DivFloor | BinaryOp::DivTrunc);
+    let dtype = |t: &Tensor| {
+        let number = wide && t.ndim() == 0 && t.device().is_cpu() && matches!(t.dtype(), DType::F32 | DType::F64);
+        if number { DType::F32 } else { compute }
+    };
+    let (a, c) = (Operand::new(a, dtype(a), out.sizes())?, Operand::new(c, dtype(c), out.sizes())?);
     b.binary(op, p, a.raw(out.sizes()), c.raw(out.sizes()), out.raw())
 }
 

@@ -60,18 +60,86 @@ fn like(x: flambeau_core::op::Inputs, p: &Params, at: usize, kind: Distribution)
     one(t)
 }
 
+fn like_integers(x: flambeau_core::op::Inputs, p: &Params, at: usize, low: i64, high: i64) -> Result<Outs> {
+    like(x, p, at, integers(low, high, p.dtype(at).unwrap_or(arg(x, 0)?.dtype()))?)
+}
+
 const UNIT: Distribution = Distribution::Uniform { from: 0.0, to: 1.0 };
 const STANDARD: Distribution = Distribution::Normal { mean: 0.0, std: 1.0 };
 
-fn integers(low: i64, high: i64) -> Result<Distribution> {
+/// `[low, high)`, whose ends must be numbers of the dtype.
+fn integers(low: i64, high: i64, dtype: DType) -> Result<Distribution> {
     check!(high > low, Runtime, "random_ expects 'from' to be less than 'to', but got from={low} >= to={high}");
+    check_bound("from", low, dtype)?;
+    check_bound("to - 1", high - 1, dtype)?;
     Ok(Distribution::Integers { from: low, range: high.wrapping_sub(low) as u64 })
+}
+
+/// From `low` to the dtype's largest integer, for floats to the last one without gaps below it.
+fn integers_from(low: i64, dtype: DType) -> Result<Distribution> {
+    check_bound("from", low, dtype)?;
+    let last = match dtype {
+        DType::F64 => 1 << 53,
+        DType::F32 => 1 << 24,
+        DType::F16 => 1 << 11,
+        DType::BF16 => 1 << 8,
+        _ => integer_range(dtype).map_or(i64::MAX, |r| r.1),
+    };
+    check!(last >= low, Runtime, "random_ expects 'from' to be less than 'to', but got from={low} >= to={last}");
+    Ok(Distribution::Integers { from: low, range: last.wrapping_sub(low).wrapping_add(1) as u64 })
+}
+
+/// Smallest and largest number of a dtype narrower than 64 bits; none for those that hold every `i64`, or nearly so.
+fn integer_range(dtype: DType) -> Option<(i64, i64)> {
+    match dtype {
+        DType::Bool => Some((0, 1)),
+        DType::F16 => Some((-65504, 65504)),
+        DType::U64 => Some((0, i64::MAX)),
+        _ if dtype.is_int() && dtype.size() < 8 => {
+            let bits = 8 * dtype.size() as u32 - dtype.is_signed() as u32;
+            Some((if dtype.is_signed() { -1 << bits } else { 0 }, (1 << bits) - 1))
+        }
+        _ => None,
+    }
+}
+
+fn check_bound(what: &str, n: i64, dtype: DType) -> Result<()> {
+    let Some((low, high)) = integer_range(dtype) else { return Ok(()) };
+    check!((low..=high).contains(&n), Runtime, "{what} is out of bounds for {}", c_name(dtype));
+    Ok(())
+}
+
+/// The dtype under its name in C++, which some messages use.
+fn c_name(dtype: DType) -> &'static str {
+    match dtype {
+        DType::Bool => "bool",
+        DType::U8 => "unsigned char",
+        DType::I8 => "signed char",
+        DType::I16 => "short int",
+        DType::I32 => "int",
+        DType::I64 => "long int",
+        DType::U16 => "short unsigned int",
+        DType::U32 => "unsigned int",
+        DType::U64 => "long unsigned int",
+        DType::F16 => "c10::Half",
+        _ => dtype.scalar_name(),
+    }
+}
+
+/// Numbers with a fraction need a dtype for it; `shown` is the dtype's name in the message.
+fn continuous(name: &str, dtype: DType, shown: &str) -> Result<()> {
+    check!(
+        dtype.is_float(),
+        Runtime,
+        "{name} distribution is a continuous probability distribution. dtype must be a floating point but you specified {shown}"
+    );
+    Ok(())
 }
 
 fn randint_into(p: &Params, low: i64, high: i64, sizes: usize, g: usize) -> Result<Outs> {
     let dtype = p.dtype(g + 1).unwrap_or(DType::I64);
     let t = Tensor::empty(p.ints(sizes), dtype, p.device(g + 2).unwrap_or(Device::CPU))?;
-    fill_random(&t, integers(low, high)?, p.generator(g))?;
+    fill_random(&t, integers(low, high, dtype)?, p.generator(g))?;
     one(t)
 }
 
@@ -116,9 +184,9 @@ rows! { ROWS_ALL:
     randn_like = maker("randn_like(Tensor input, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False, MemoryFormat? memory_format=None) -> Tensor",
         "Standard normal numbers in the shape of `input`.", |x, p| like(x, p, 0, STANDARD));
     randint_like = maker("randint_like(Tensor input, int high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False, MemoryFormat? memory_format=None) -> Tensor",
-        "Uniform integers in `[0, high)` in the shape of `input`.", |x, p| like(x, p, 1, integers(0, p.int(0))?));
+        "Uniform integers in `[0, high)` in the shape of `input`.", |x, p| like_integers(x, p, 1, 0, p.int(0)));
     randint_like_low = maker("randint_like(Tensor input, int low, int high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False, MemoryFormat? memory_format=None) -> Tensor",
-        "Uniform integers in `[low, high)` in the shape of `input`.", |x, p| like(x, p, 2, integers(p.int(0), p.int(1))?));
+        "Uniform integers in `[low, high)` in the shape of `input`.", |x, p| like_integers(x, p, 2, p.int(0), p.int(1)));
     normal_numbers = maker("normal(float mean, float std, int[] size, *, Generator? generator=None, Tensor? out=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False) -> Tensor",
         "Normal numbers of one mean and deviation.", |_, p| { check_std(p.float(1))?; new(p.ints(2), p, 4, Distribution::Normal { mean: p.float(0), std: p.float(1) }, p.generator(3)) });
     normal_tensors = maker("normal(Tensor mean, Tensor std, *, Generator? generator=None, Tensor? out=None) -> Tensor", "Normal numbers, a mean and deviation each.",
@@ -178,6 +246,7 @@ rows! { ROWS_ALL:
     });
     exponential_ = filler("exponential_(Tensor input, float lambd=1, *, Generator? generator=None) -> Tensor", "Fills with exponential numbers of rate `lambd`.", |x, p| {
         check!(p.float(0) > 0.0, Runtime, "exponential_ expects lambda > 0.0, but found lambda={}", p.float(0));
+        continuous("Exponential", arg(x, 0)?.dtype(), arg(x, 0)?.dtype().scalar_name())?;
         fill_(x, Distribution::Exponential { lambda: p.float(0) }, p.generator(1))
     });
     geometric_ = filler("geometric_(Tensor input, float p, *, Generator? generator=None) -> Tensor", "Fills with the number of trials up to the first success.", |x, p| {
@@ -186,6 +255,7 @@ rows! { ROWS_ALL:
     });
     cauchy_ = filler("cauchy_(Tensor input, float median=0, float sigma=1, *, Generator? generator=None) -> Tensor", "Fills with Cauchy numbers.", |x, p| {
         check!(p.float(1) > 0.0, Runtime, "cauchy_ expects sigma > 0.0, but found sigma={}", p.float(1));
+        continuous("Cauchy", arg(x, 0)?.dtype(), c_name(arg(x, 0)?.dtype()))?;
         fill_(x, Distribution::Cauchy { median: p.float(0), sigma: p.float(1) }, p.generator(2))
     });
     log_normal_ = filler("log_normal_(Tensor input, float mean=1, float std=2, *, Generator? generator=None) -> Tensor", "Fills with numbers whose logarithm is normal.", |x, p| {
@@ -195,9 +265,13 @@ rows! { ROWS_ALL:
     random_ = filler("random_(Tensor input, *, Generator? generator=None) -> Tensor", "Fills with the dtype's own range of integers.",
         |x, p| fill_(x, Distribution::IntegersFull, p.generator(0)));
     random_to_ = filler("random_(Tensor input, int to, *, Generator? generator=None) -> Tensor", "Fills with integers in `[0, to)`.",
-        |x, p| fill_(x, integers(0, p.int(0))?, p.generator(1)));
+        |x, p| fill_(x, integers(0, p.int(0), arg(x, 0)?.dtype())?, p.generator(1)));
     random_from_ = filler("random_(Tensor input, int from, int? to, *, Generator? generator=None) -> Tensor", "Fills with integers in `[from, to)`.",
-        |x, p| fill_(x, match p.opt_int(1) { Some(to) => integers(p.int(0), to)?, None => integers(p.int(0), i64::MAX)? }, p.generator(2)));
+        |x, p| {
+            let (from, dtype) = (p.int(0), arg(x, 0)?.dtype());
+            let range = p.opt_int(1).map_or_else(|| integers_from(from, dtype), |to| integers(from, to, dtype))?;
+            fill_(x, range, p.generator(2))
+        });
 }
 
 fn bernoulli_each(t: &Tensor, p: &Tensor, g: Option<Generator>) -> Result<()> {
@@ -208,7 +282,7 @@ fn bernoulli_each(t: &Tensor, p: &Tensor, g: Option<Generator>) -> Result<()> {
     backend(t.device())?.bernoulli_tensor(p.detach().raw(), &mut g.lock(), t.raw())
 }
 
-/// Standard normals, scaled and moved.
+/// Standard normals, scaled and moved, in the dtype of `mean`.
 fn scaled(mean: &Tensor, std: Option<&Tensor>, s: f64, g: Option<Generator>) -> Result<Outs> {
     if let Some(std) = std
         && !std.device().is_meta()
@@ -226,11 +300,16 @@ fn scaled(mean: &Tensor, std: Option<&Tensor>, s: f64, g: Option<Generator>) -> 
     let t = Tensor::empty(&sizes, mean.dtype(), mean.device())?;
     fill_random(&t, STANDARD, g)?;
     flambeau_core::autograd::no_grad(|| {
-        let y = match std {
-            Some(std) => crate::binary::mul(&t, std)?,
-            None => crate::binary::mul_scalar(&t, s)?,
+        match std {
+            Some(std) => call::call_inplace(&crate::binary::mul::OP, &[Some(&t), Some(std)], Params::new())?,
+            None => call::call_inplace(
+                &crate::binary::mul::OP,
+                &[Some(&t), Some(&Tensor::wrapped(s.into())?)],
+                Params::new(),
+            )?,
         };
-        one(crate::binary::add(&y, mean)?)
+        call::call_inplace(&crate::binary::add::OP, &[Some(&t), Some(mean)], Params::new())?;
+        one(t)
     })
 }
 
@@ -251,7 +330,7 @@ pub fn randn(sizes: &[i64]) -> Result<Tensor> {
 /// Uniform integers in `[low, high)`.
 pub fn randint(low: i64, high: i64, sizes: &[i64]) -> Result<Tensor> {
     let t = Tensor::empty(sizes, DType::I64, Device::CPU)?;
-    fill_random(&t, integers(low, high)?, None)?;
+    fill_random(&t, integers(low, high, DType::I64)?, None)?;
     Ok(t)
 }
 

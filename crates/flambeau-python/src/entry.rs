@@ -271,7 +271,7 @@ unsafe fn invoke(
 unsafe fn call_out(
     o: &Overload,
     inputs: &[Option<&Tensor>],
-    params: Params,
+    mut params: Params,
     out: *mut PyObject,
 ) -> PyResult<*mut PyObject> {
     // SAFETY: `out` was checked to be a tensor or a list of tensors.
@@ -283,6 +283,15 @@ unsafe fn call_out(
             convert::temporaries(p, out, &mut held)?;
         }
         let outs: Vec<Tensor> = held.into_iter().flatten().collect();
+        if o.factory && outs.len() == 1 {
+            // What is made without a dtype is made in that of `out`: random numbers depend on it.
+            let plain = o.params.iter().filter(|p| p.role == Role::Plain);
+            if let Some(i) = plain.into_iter().position(|p| p.ty == Type::DType)
+                && matches!(params.get(i), Some(Value::None))
+            {
+                params[i] = Value::DType(outs[0].dtype());
+            }
+        }
         call::call_out(o.op, inputs, params, &outs).py()?;
         if o.tuple_type.is_null() {
             ffi::Py_INCREF(out);

@@ -164,7 +164,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
         let module = match f.surface {
             Surface::Function => "flambeau",
             Surface::Internal => "flambeau._C._internal",
-            Surface::Nn => "flambeau._C._nn",
+            Surface::Nn => "flambeau.nn.functional",
             Surface::Special => "flambeau.special",
             Surface::Linalg => "flambeau.linalg",
             Surface::Method => continue,

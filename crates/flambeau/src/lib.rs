@@ -47,9 +47,13 @@ pub mod nn {
 /// Optimizers and learning rate schedules.
 pub use flambeau_nn::optim;
 
+/// Datasets, samplers and the [`DataLoader`](data::DataLoader).
+pub use flambeau_nn::data;
+
 /// Everything that a program usually needs.
 pub mod prelude {
     pub use crate::create::*;
+    pub use crate::data::{DataLoader, Dataset};
     pub use crate::methods::TensorMethods;
     pub use crate::nn::{
         AdaptiveAvgPool2d, AvgPool2d, BCELoss, BCEWithLogitsLoss, BatchNorm1d, BatchNorm2d, BatchNorm3d, Buffer,

@@ -1,6 +1,7 @@
 # ruff: noqa: F401
 """Layers, containers, losses and the functions behind them."""
 
-from . import functional, init, modules, parameter, utils
+from . import functional, init, modules, parallel, parameter, utils
 from .modules import *  # noqa: F403
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+from .parallel import DataParallel

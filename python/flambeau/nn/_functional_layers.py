@@ -176,11 +176,14 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         slope = (lower + upper) / 2
-        return F.leaky_relu_(input, slope) if inplace else F.leaky_relu(input, slope).contiguous()
+        return F.leaky_relu_(input, slope) if inplace else F.leaky_relu(input, slope)
     with flambeau.no_grad():
         negative = input <= 0
         slopes = flambeau.empty(int(negative.sum()), dtype=flambeau.double, device=input.device)
-        slopes = slopes.uniform_(lower, upper).to(input.dtype)
+        if input.dtype != flambeau.double:
+            lower, upper = flambeau.tensor([lower, upper], dtype=flambeau.float).tolist()
+        # Scaled in two steps: a fused product and sum would round otherwise than PyTorch here.
+        slopes = slopes.uniform_().mul_(upper - lower).add_(lower).to(input.dtype)
         factor = flambeau.ones_like(input).masked_scatter(negative, slopes)
     return input.mul_(factor) if inplace else input * factor
 

@@ -84,6 +84,9 @@ pub(super) fn accumulate(leaf: &Tensor, g: &Tensor, seen: bool) -> Result<()> {
 
 /// Whether a gradient is laid out in memory as `.grad` should be: as its leaf where that is dense, else row-major.
 fn fits(g: &Tensor, leaf: &Tensor) -> bool {
+    if leaf.numel() == 0 {
+        return g.strides() == leaf.strides();
+    }
     if is_non_overlapping_and_dense(leaf.sizes(), leaf.strides()) {
         g.sizes().iter().zip(g.strides().iter().zip(leaf.strides())).all(|(&n, (a, b))| n == 1 || a == b)
     } else {

@@ -214,7 +214,7 @@ impl Node {
         Node::new(Action::Custom(backward), next, outputs.iter().map(|t| OutMeta::of(t)).collect())
     }
 
-    /// PyTorch's name of the node: `MulBackward0`, `torch::autograd::AccumulateGrad`, ...
+    /// PyTorch's name of the node: `MulBackward0`, `AccumulateGrad`, ...
     pub fn name(&self) -> String {
         if let Some(label) = self.hooks.lock().as_ref().and_then(|h| h.label.clone()) {
             return label.into_owned();

@@ -534,7 +534,7 @@ struct Delayed(String);
 
 impl CustomBackward for Delayed {
     fn name(&self) -> String {
-        "torch::autograd::Error".into()
+        "Error".into()
     }
 
     fn backward(&self, _: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>> {

@@ -207,7 +207,7 @@ impl PyNode {
             Some(t) => wrap(py, t),
             None => Err(PyAttributeError::new_err(format!(
                 "'{}' object has no attribute 'variable'",
-                self.get("variable")?.short_name()
+                self.get("variable")?.name()
             ))),
         }
     }

@@ -43,6 +43,10 @@ __all__ = [
 ]
 
 
+# Checkpoints know it by this module.
+MultiheadAttention.__module__ = __name__
+
+
 def _inplace(module, comma=True):
     return (", " if comma else "") + "inplace=True" if module.inplace else ""
 

@@ -33,6 +33,10 @@ __all__ = [
 ]
 
 
+# Checkpoints know it by this module.
+LinearCrossEntropyLoss.__module__ = __name__
+
+
 class L1Loss(_Loss):
     """Mean absolute error."""
 

@@ -1,6 +1,16 @@
 """What scripts ask of CUDA: there is no CUDA backend yet, and this module says so."""
 
-__all__ = ["current_device", "device_count", "empty_cache", "is_available", "is_initialized", "manual_seed", "manual_seed_all", "synchronize"]
+__all__ = [
+    "amp",
+    "current_device",
+    "device_count",
+    "empty_cache",
+    "is_available",
+    "is_initialized",
+    "manual_seed",
+    "manual_seed_all",
+    "synchronize",
+]
 
 
 def is_available():
@@ -36,13 +46,18 @@ def _absent(*args, **kwargs):
     raise AssertionError("Torch not compiled with CUDA enabled")
 
 
-current_device = synchronize = get_device_name = get_device_properties = set_device = memory_allocated = _absent
+current_device = synchronize = set_device = memory_allocated = _absent
+get_device_name = get_device_properties = _absent
 
 
 def __getattr__(name):
+    if name == "amp":
+        import importlib
+
+        return importlib.import_module(".amp", __name__)
     # The old constructors, which programs ask `isinstance` of; there is no such tensor.
     if name.endswith("Tensor"):
-        from ._tensor import typed
+        from .._tensor import typed
 
         found = dict(typed("cuda.")).get(name)
         if found is not None:
