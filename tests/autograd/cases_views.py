@@ -152,17 +152,9 @@ x = torch.zeros(3); v = x[:2]; y = V(1, 2); x[1:] = y; out = (v, v.is_leaf)
 
 x = torch.zeros(2, 3); y = V(1); x[0, 1] = y; x[1].fill_(y[0]); x.sum().backward(); out = (x, y.grad)
 
-x = torch.zeros(3); x.fill_(V(2)[0]); x.sum().backward(); out = x
-
-x = torch.zeros(3); y = V(2); x.index_fill_(0, torch.tensor([0, 2]), y[0]); (x * torch.arange(1., 4)).sum().backward(); out = (x, y.grad)
-
-x = torch.zeros(3); y = V(2); x.masked_fill_(torch.tensor([True, False, True]), y[0]); x.sum().backward(); out = (x, y.grad)
-
 x = torch.zeros(3); y = V(2, 3); x[torch.tensor([0, 2])] = y; (x * torch.arange(1., 4)).sum().backward(); out = (x, y.grad)
 
 x = torch.zeros(3); y = V(2, 3); x.index_put_((torch.tensor([0, 0]),), y, accumulate=True); x.sum().backward(); out = (x, y.grad)
-
-x = V(1, 2, 3); y = x * 1; y[torch.tensor([True, False, True])] = 0; y.sum().backward(); out = (y, x.grad)
 
 x = V(1, 2, 3, 4); y = x * 1; y.view(2, 2)[:, 0].mul_(10); y.sum().backward(); out = (y, x.grad)
 
@@ -177,8 +169,6 @@ x = V(1, 2, 3, 4); y = x.view(2, 2) * 1; y.diagonal().mul_(5); y.sum().backward(
 x = V(1, 2, 3, 4); y = x.view(2, 2) * 1; y.expand(2, 2, 2).add_(1)
 
 x = torch.ones(1); x.expand(3).add_(1)
-
-x = torch.ones(3, 1).expand(3, 2); x[0] = 2
 
 x = torch.ones(3); x.expand(2, 3).copy_(torch.zeros(2, 3))
 
@@ -205,8 +195,6 @@ x = torch.ones(3); x.as_strided((4,), (1,))
 x = torch.ones(3); x.as_strided((2,), (-1,))
 
 x = torch.ones(3); x.as_strided((2,), (1, 1))
-
-x = torch.ones(3); x.as_strided((2,), (1,), -1)
 
 x = R(3); x.as_strided((2,), (1,)).grad_fn.name()
 
@@ -242,8 +230,6 @@ x = R(3)
 with torch.no_grad():
     x.set_(torch.zeros(2))
 out = x
-
-x = torch.ones(3); x.set_(R(2)); out = x.requires_grad
 
 x = torch.ones(3); y = torch.zeros(3); x.set_(y); y.add_(5); out = (x, x._version, y._version)
 
@@ -466,19 +452,15 @@ x = V(1, 2, 3); y = x * 1; v = y[:2]; v += 1; out = (y.grad_fn.name(), v.grad_fn
 
 x = torch.zeros(3); v = x[:2]; v.mul_(R(2)); out = (x.grad_fn.name(), v.grad_fn.name(), len(x.grad_fn.next_functions))
 
-x = R(2, 3).t(); out = (x.grad_fn.name(), R(2, 3).T.grad_fn.name(), R(2, 3).mT.grad_fn.name(), R(2, 3).transpose(0, 1).grad_fn.name())
-
 f = lambda t: t.grad_fn.name(); x = R(1, 2, 3); out = [f(x.squeeze()), f(x.squeeze(0)), f(x.squeeze((0, 1))), f(x.unsqueeze(0)), f(x.permute(2, 0, 1)), f(x.movedim(0, 1)), f(x.swapaxes(0, 1))]
 
 f = lambda t: t.grad_fn.name(); x = R(1, 2, 3); out = [f(x.view(6)), f(x.reshape(6)), f(x.flatten()), f(x.unflatten(1, (2, 1))), f(x.expand(2, 2, 3)), f(x.expand_as(x)), f(x.view_as(x)), f(x.ravel())]
 
-f = lambda t: t.grad_fn.name(); x = R(1, 2, 3); out = [f(x[0]), f(x[0:1]), f(x[..., 1]), f(x[None]), f(x[:, None]), f(x[0, 1, 2]), f(x.select(0, 0)), f(x.narrow(2, 0, 2)), f(x[:, :, ::2])]
+f = lambda t: t.grad_fn.name(); x = R(1, 2, 3); out = [f(x[0]), f(x[..., 1]), f(x[None]), f(x[:, None]), f(x[0, 1, 2]), f(x.select(0, 0)), f(x.narrow(2, 0, 2)), f(x[:, :, ::2])]
 
-f = lambda t: t.grad_fn.name(); x = R(3, 3); out = [f(x.diagonal()), f(x.diag()), f(x.unfold(0, 2, 1)), f(x[torch.tensor([0, 1])]), f(x[x > 0]), f(x[:]), f(x[...])]
+f = lambda t: t.grad_fn.name(); x = R(3, 3); out = [f(x.diagonal()), f(x.unfold(0, 2, 1)), f(x[torch.tensor([0, 1])]), f(x[x > 0]), f(x[...])]
 
-f = lambda t: t.grad_fn.name(); x = R(3, 3); out = [f(x.broadcast_to(2, 3, 3)), f(x.t()), f(x.adjoint()), f(x.mH), f(x.H), f(x.alias() if hasattr(x, 'alias') else torch.ops.aten.alias(x))]
-
-f = lambda t: t.grad_fn.name(); x = torch.ones(2, 2, dtype=torch.complex64, requires_grad=True); out = [f(x.real), f(x.imag), f(torch.view_as_real(x)), f(torch.view_as_complex(R(2, 2))), f(x.conj().resolve_conj()), f(x.abs())]
+f = lambda t: t.grad_fn.name(); x = torch.ones(2, 2, dtype=torch.complex64, requires_grad=True); out = [f(x.real), f(x.imag), f(torch.view_as_real(x)), f(torch.view_as_complex(R(2, 2))), f(x.abs())]
 
 x = R(3)[1:]; y = x.view(torch.int32); out = (y.requires_grad, y.dtype)
 

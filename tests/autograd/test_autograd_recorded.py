@@ -1,4 +1,4 @@
-"""Gradients, graphs, hooks, modes and custom functions, as tests/tools/record_autograd.py recorded them."""
+"""Gradients, graphs, views, hooks, modes and custom functions, as tests/tools/record_autograd.py recorded them."""
 
 import importlib.util
 import json
@@ -13,20 +13,39 @@ sys.path.insert(0, str(HERE.parent / "tools"))
 
 import expressions  # noqa: E402
 
-# By path: other folders have a `cases` too.
-_spec = importlib.util.spec_from_file_location("autograd_cases", HERE / "cases.py")
-_cases = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_cases)
 
-RECORDED = json.loads((HERE / "recorded.json").read_text())["cases"]
-# PyTorch also warns, with the traceback of the forward pass.
-SILENT = {s for s in RECORDED if "set_detect_anomaly(True):\\n (x.sqrt()" in s}
-NAMESPACE = _cases.namespace(flambeau)
+def _load(name):
+    # By path: other folders have a `cases` too.
+    spec = importlib.util.spec_from_file_location(f"autograd_{name}", HERE / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-@pytest.mark.parametrize("source", RECORDED)
-def test_as_pytorch(source):
-    expected, got = RECORDED[source], expressions.run(flambeau, source, NAMESPACE)
+COMMON = _load("cases").namespace(flambeau)
+GRAPH = {**COMMON, **_load("cases_graph").namespace(flambeau)}
+FUNCTIONAL = {**COMMON, **_load("cases_functional").namespace(flambeau)}
+FILES = (
+    ("recorded", COMMON),
+    ("recorded_views", COMMON),
+    ("recorded_graph", GRAPH),
+    ("recorded_functional", FUNCTIONAL),
+)
+ALL = [
+    pytest.param(namespace, source, expected, id=source)
+    for file, namespace in FILES
+    for source, expected in json.loads((HERE / f"{file}.json").read_text())["cases"].items()
+]
+
+
+def _warns_once(source):
+    """Whether the case may raise a warning that comes once in a process, whichever case is the first."""
+    return "create_graph=True" in source and "backward" in source
+
+
+@pytest.mark.parametrize(("namespace", "source", "expected"), ALL)
+def test_as_pytorch(namespace, source, expected):
+    got = expressions.run(flambeau, source, dict(namespace))
     assert {k: got.get(k) for k in ("value", "error")} == {k: expected.get(k) for k in ("value", "error")}
-    if source not in SILENT:
+    if not _warns_once(source):
         assert got["warnings"] == expected["warnings"]
