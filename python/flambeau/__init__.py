@@ -54,7 +54,7 @@ from .serialization import load, save  # noqa: E402, F401
 
 # Imported on first use, so that `import flambeau` stays fast.
 _LAZY = {
-    "accelerator", "amp", "backends", "cuda", "distributed", "distributions", "fft", "func", "linalg", "mps",
+    "accelerator", "amp", "backends", "cuda", "distributed", "distributions", "fft", "func", "linalg", "masked", "mps",
     "multiprocessing", "nn", "onnx", "optim", "overrides",
     "special", "storage", "testing", "types", "utils", "version", "xpu",
 }
@@ -67,6 +67,8 @@ def __getattr__(name):
             return found
     if name == "to_dlpack":
         return _importlib.import_module(".utils.dlpack", __name__).to_dlpack
+    if name.startswith("_foreach_"):
+        return getattr(_importlib.import_module("._foreach", __name__), name)
     if name in _LAZY:
         try:
             return _importlib.import_module(f".{name}", __name__)

@@ -1,17 +1,30 @@
-"""Records what PyTorch makes of tests/autograd/cases.py. Run with PyTorch's Python:
+"""Records what PyTorch makes of the cases in tests/autograd. Run with PyTorch's Python:
 
     python tests/tools/record_autograd.py
 """
 
+import importlib
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "autograd")]
 
+import cases  # noqa: E402
 import expressions  # noqa: E402
 import torch  # noqa: E402
-from cases import CASES, namespace  # noqa: E402
+
+FILES = {
+    "cases": "recorded",
+    "cases_views": "recorded_views",
+    "cases_graph": "recorded_graph",
+    "cases_functional": "recorded_functional",
+}
 
 if __name__ == "__main__":
-    expressions.record(CASES, HERE.parent / "autograd" / "recorded.json", namespace(torch))
+    wanted = sys.argv[1:] or FILES
+    for name in wanted:
+        module = importlib.import_module(name)
+        extra = module.namespace(torch) if hasattr(module, "namespace") else {}
+        namespace = {**cases.namespace(torch), **extra}
+        expressions.record(module.CASES, HERE.parent / "autograd" / f"{FILES[name]}.json", namespace)

@@ -347,8 +347,14 @@ fn times_alpha(g: &Tensor, p: &Params, sign: f64) -> Result<Tensor> {
     }
 }
 
-fn complex_alpha(x: Inputs, p: &Params) -> bool {
-    matches!(p.opt_scalar(0), Some(Scalar::Complex(..))) || x.len() < 2
+/// The second operand times a complex `alpha`, which kernels do not take.
+fn complex_alpha(x: Inputs, p: &Params) -> Result<Option<Tensor>> {
+    match p.opt_scalar(0) {
+        Some(a @ Scalar::Complex(..)) => {
+            flambeau_core::autograd::no_grad(|| mul(&arg(x, 1)?.detach(), &Tensor::wrapped(a)?)).map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 rows! { MORE:
@@ -357,10 +363,10 @@ rows! { MORE:
         doc: "The sum `input + alpha * other`, element by element.",
         surfaces: FMI,
         kind: Kind::Kernel { infer: infer::alpha, run: |b, x, o, p| {
-            if complex_alpha(x, p) {
-                return Err(Error::not_implemented("add with a complex alpha: multiply first"));
+            match complex_alpha(x, p)? {
+                Some(y) => run(b, BinaryOp::Add, &[opt(x, 0), Some(&y)], o, &[]),
+                None => run(b, BinaryOp::Add, x, o, &alpha(p)),
             }
-            run(b, BinaryOp::Add, x, o, &alpha(p))
         } },
         quick: Some(BinaryOp::Add),
         diff: vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => times_alpha(c.g(), c.p, 1.0))),
@@ -376,7 +382,12 @@ rows! { MORE:
         doc: "The difference `input - alpha * other`, element by element.",
         aliases: &["subtract"],
         surfaces: FMI,
-        kind: Kind::Kernel { infer: infer::minus, run: |b, x, o, p| run(b, BinaryOp::Sub, x, o, &alpha(p)) },
+        kind: Kind::Kernel { infer: infer::minus, run: |b, x, o, p| {
+            match complex_alpha(x, p)? {
+                Some(y) => run(b, BinaryOp::Sub, &[opt(x, 0), Some(&y)], o, &[]),
+                None => run(b, BinaryOp::Sub, x, o, &alpha(p)),
+            }
+        } },
         quick: Some(BinaryOp::Sub),
         diff: vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => times_alpha(c.g(), c.p, -1.0))),
         samples: Some(|s| {

@@ -14,11 +14,16 @@ pub mod binary;
 pub mod compare;
 pub mod conv;
 pub mod copy;
+pub mod count;
 pub mod create;
+mod decompose;
+mod decompose_run;
 pub mod diagonal;
 mod einsum;
+pub mod fft;
 pub mod index;
 pub mod indexing;
+pub mod linalg;
 pub mod loss;
 pub mod matmul;
 mod nodes;
@@ -27,6 +32,7 @@ pub mod order;
 pub mod pool;
 pub mod random;
 pub mod reduce;
+mod resample;
 pub mod scatter;
 pub mod shape;
 pub mod softmax;
@@ -76,6 +82,11 @@ pub fn registry() -> &'static [&'static OpDef] {
             create::ROWS,
             random::ROWS,
             matmul::ROWS,
+            decompose::ROWS,
+            linalg::ROWS,
+            fft::ROWS,
+            resample::ROWS,
+            count::ROWS,
             conv::ROWS,
             pool::ROWS,
             softmax::ROWS,

@@ -299,7 +299,7 @@ fn scaled(mean: &Tensor, std: Option<&Tensor>, s: f64, g: Option<Generator>) -> 
     };
     let t = Tensor::empty(&sizes, mean.dtype(), mean.device())?;
     fill_random(&t, STANDARD, g)?;
-    flambeau_core::autograd::no_grad(|| {
+    flambeau_core::autograd::no_grad(|| -> Result<()> {
         match std {
             Some(std) => call::call_inplace(&crate::binary::mul::OP, &[Some(&t), Some(std)], Params::new())?,
             None => call::call_inplace(
@@ -309,8 +309,16 @@ fn scaled(mean: &Tensor, std: Option<&Tensor>, s: f64, g: Option<Generator>) -> 
             )?,
         };
         call::call_inplace(&crate::binary::add::OP, &[Some(&t), Some(mean)], Params::new())?;
-        one(t)
-    })
+        Ok(())
+    })?;
+    // The numbers do not depend on the parameters, but their graph does, with gradients of zero.
+    let mut y = t;
+    for source in [Some(mean), std].into_iter().flatten() {
+        if source.requires_grad() && flambeau_core::autograd::grad_enabled() {
+            y = crate::binary::add(&y, &crate::ternary::zeros_through(source)?)?;
+        }
+    }
+    one(y)
 }
 
 /// Uniform numbers in `[0, 1)` of the default dtype.

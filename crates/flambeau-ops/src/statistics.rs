@@ -115,12 +115,16 @@ fn quantile(x: &Tensor, q: &Tensor, dim: Option<i64>, keepdim: bool, how: &str, 
         sum(&crate::copy::to_dtype(&isnan(&x.detach())?, x.dtype())?, &[-1], true)
     })?;
     let mut parts = Vec::new();
-    for &q in &qs {
-        let (low, high, weight) = flambeau_core::autograd::no_grad(|| -> Result<_> {
+    for (i, _) in qs.iter().enumerate() {
+        let q = select(&reshape(q, &[-1])?, 0, i as i64)?;
+        let q = crate::copy::to_dtype(&q, x.dtype())?;
+        let last = flambeau_core::autograd::no_grad(|| -> Result<_> {
             let count = sub(&Tensor::wrapped((n as f64).into())?, &bad)?;
-            let last = crate::ternary::clamp(&crate::binary::add_scalar(&count, -1.0)?, 0.0, f64::INFINITY)?;
+            crate::ternary::clamp(&crate::binary::add_scalar(&count, -1.0)?, 0.0, f64::INFINITY)
+        })?;
+        let (low, high, weight) = {
             // Without skipping, a row with NaN is NaN: the last of its sorted values.
-            let mut at = mul_scalar(&last, q)?;
+            let mut at = mul(&last, &q)?;
             if !skip_nan {
                 let plain = crate::binary::eq_scalar(&bad, 0.0)?;
                 at = crate::ternary::where_(&plain, &at, &Tensor::wrapped(((n - 1) as f64).into())?)?;
@@ -138,8 +142,12 @@ fn quantile(x: &Tensor, q: &Tensor, dim: Option<i64>, keepdim: bool, how: &str, 
                 sub(&at, &low)?
             };
             let high = crate::unary::ceil(&at)?;
-            Ok((crate::copy::to_dtype(&low, DType::I64)?, crate::copy::to_dtype(&high, DType::I64)?, weight))
-        })?;
+            (
+                crate::copy::to_dtype(&low.detach(), DType::I64)?,
+                crate::copy::to_dtype(&high.detach(), DType::I64)?,
+                weight,
+            )
+        };
         let (a, b) = (crate::index::gather(&values, -1, &low)?, crate::index::gather(&values, -1, &high)?);
         parts.push(crate::ternary::lerp(&a, &b, &weight)?);
     }

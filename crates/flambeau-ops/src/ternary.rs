@@ -40,7 +40,21 @@ fn samples(s: &mut Samples, p: Params) {
     }
 }
 
+/// The first factor times a complex `value`, which kernels do not take.
+fn complex_value(x: flambeau_core::op::Inputs, p: &Params) -> Result<Option<Tensor>> {
+    match p.opt_scalar(0) {
+        Some(v @ Scalar::Complex(..)) => {
+            flambeau_core::autograd::no_grad(|| mul(&arg(x, 1)?.detach(), &Tensor::wrapped(v)?)).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
 fn scaled(g: &Tensor, s: Scalar) -> Result<Tensor> {
+    let s = match s {
+        Scalar::Complex(re, im) => Scalar::Complex(re, -im),
+        s => s,
+    };
     if s == Scalar::Int(1) { Ok(g.clone()) } else { mul(g, &Tensor::wrapped(s)?) }
 }
 
@@ -81,7 +95,10 @@ rows! { ROWS_ALL:
         sig: "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1, Tensor? out=None) -> Tensor",
         doc: "`input + value * tensor1 * tensor2`.",
         surfaces: FMI,
-        kind: Kind::Kernel { infer: promoted, run: |b, x, o, p| run(b, TernaryOp::Addcmul, x, o, &[value(p)]) },
+        kind: Kind::Kernel { infer: promoted, run: |b, x, o, p| match complex_value(x, p)? {
+            Some(a) => run(b, TernaryOp::Addcmul, &[opt(x, 0), Some(&a), opt(x, 2)], o, &[1.0]),
+            None => run(b, TernaryOp::Addcmul, x, o, &[value(p)]),
+        } },
         diff: Diff::Vjp(|c| {
             let v = c.p.opt_scalar(0).unwrap_or(Scalar::Int(1));
             grads!(c;
@@ -110,7 +127,10 @@ rows! { ROWS_ALL:
                 }
                 promoted(x, p)
             },
-            run: |b, x, o, p| run(b, TernaryOp::Addcdiv, x, o, &[value(p)]),
+            run: |b, x, o, p| match complex_value(x, p)? {
+                Some(a) => run(b, TernaryOp::Addcdiv, &[opt(x, 0), Some(&a), opt(x, 2)], o, &[1.0]),
+                None => run(b, TernaryOp::Addcdiv, x, o, &[value(p)]),
+            },
         },
         diff: Diff::Vjp(|c| {
             let v = c.p.opt_scalar(0).unwrap_or(Scalar::Int(1));
@@ -357,6 +377,11 @@ pub fn clamp(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
 /// `value` where `mask` holds.
 pub fn masked_fill(x: &Tensor, mask: &Tensor, value: f64) -> Result<Tensor> {
     call1(&masked_fill::OP, &[Some(x), Some(mask), Some(&Tensor::wrapped(value.into())?)], Params::new())
+}
+
+/// Zeros in the shape of `x` that depend on it with a gradient of zero.
+pub fn zeros_through(x: &Tensor) -> Result<Tensor> {
+    masked_fill(x, &crate::create::full(&[], true.into(), DType::Bool, x.device())?, 0.0)
 }
 
 pub static ROWS: &[&[&OpDef]] = &[ROWS_ALL];

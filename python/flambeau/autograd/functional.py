@@ -81,6 +81,18 @@ def _require_grad(outputs, strict):
                 )
 
 
+def _require_dependence(jacobians, strict):
+    if strict:
+        for i, j in enumerate(jacobians):
+            if not j.requires_grad:
+                raise RuntimeError(
+                    "While computing the hessian, found that the jacobian of the user-provided function with "
+                    f"respect to input {i} is independent of the input. This is not allowed in strict mode. You "
+                    "should ensure that your function is twice differentiable and that the jacobian depends on the "
+                    "inputs (this would be violated by a linear function for example)."
+                )
+
+
 def _zeros_for(grads, refs, strict):
     """None becomes zeros; in strict mode that is an error."""
     made = []
@@ -164,6 +176,16 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
             'more outputs than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use '
             '"reverse-mode".'
         )
+    if strategy == "forward-mode" and not vectorize:
+        raise NotImplementedError(
+            "Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for "
+            "`vectorize=True`."
+        )
+    if vectorize and strict:
+        raise RuntimeError(
+            "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. "
+            "Please either set `strict=False` or `vectorize=False`."
+        )
     with flambeau.enable_grad():
         is_inputs_tuple, inputs = _tuple_of(inputs, "inputs", "jacobian")
         inputs = _prepare(inputs, create_graph)
@@ -223,10 +245,14 @@ def hessian(
     For a tuple of inputs, a tuple of tuples: block ``[i][j]`` is by input i and input j.
     """
     is_inputs_tuple, inputs = _tuple_of(inputs, "inputs", "hessian")
+    if outer_jacobian_strategy not in ("forward-mode", "reverse-mode"):
+        raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
     single = _single_output(func, "hessian")
 
     def first(*xs):
-        return jacobian(single, xs, create_graph=True, strict=strict)
+        found = jacobian(single, xs, create_graph=True)
+        _require_dependence(found, strict)
+        return found
 
     found = jacobian(first, inputs, create_graph=create_graph, strict=strict)
     if not isinstance(found[0], tuple):
@@ -265,6 +291,7 @@ def vhp(func, inputs, v=None, create_graph=False, strict=False):
         is_tuple, inputs, v, outputs = _second_order(func, inputs, v, create_graph, "vhp")
         _require_grad(outputs, strict)
         first = _zeros_for(_grads(outputs, inputs, None, True), inputs, strict)
+        _require_dependence(first, strict)
         found = _zeros_for(_grads(first, inputs, v, create_graph), inputs, strict)
     return _release(outputs, create_graph)[0], _unwrap(_release(found, create_graph), is_tuple)
 
@@ -275,6 +302,7 @@ def hvp(func, inputs, v=None, create_graph=False, strict=False):
         is_tuple, inputs, v, outputs = _second_order(func, inputs, v, create_graph, "hvp")
         _require_grad(outputs, strict)
         first = _zeros_for(_grads(outputs, inputs, None, True), inputs, strict)
+        _require_dependence(first, strict)
         seeds = tuple(flambeau.zeros_like(x, requires_grad=True) for x in inputs)
         second = _zeros_for(_grads(first, inputs, seeds, True), inputs, strict)
         found = _zeros_for(_grads(second, seeds, v, create_graph), inputs, strict)

@@ -1,6 +1,7 @@
 """Resampling of images and signals."""
 
 import math
+import warnings
 
 import flambeau
 
@@ -58,6 +59,69 @@ def _nearest(x, dim, out, scale, exact):
     at = flambeau.arange(out, dtype=flambeau.float32)
     at = ((at + 0.5) * step if exact else at * step).floor().long().clamp_max(size - 1)
     return x.index_select(dim, at)
+
+
+def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None):
+    """The input ``(n, c, h, w)`` (or with a depth) at the places of ``grid`` ``(n, h_out, w_out, 2)`` in ``[-1, 1]``.
+
+    ``mode``: "bilinear", "nearest" or "bicubic" (images only); ``padding_mode``: "zeros", "border" or "reflection".
+    """
+    modes = ("bilinear", "nearest", "bicubic")
+    paddings = ("zeros", "border", "reflection")
+    if mode not in modes:
+        raise ValueError(
+            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'"
+        )
+    if padding_mode not in paddings:
+        raise ValueError(
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: "
+            f"'{padding_mode}'"
+        )
+    if align_corners is None:
+        warnings.warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
+            "specify align_corners=True if the old behavior is desired. See the documentation of grid_sample for details.",
+            stacklevel=2,
+        )
+        align_corners = False
+    return flambeau.grid_sampler(input, grid, modes.index(mode), paddings.index(padding_mode), align_corners)
+
+
+def affine_grid(theta, size, align_corners=None):
+    """Places for `grid_sample` from affine maps ``theta`` ``(n, 2, 3)`` or ``(n, 3, 4)``, for an output of ``size``."""
+    if not theta.is_floating_point():
+        raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
+    nd = len(size) - 2
+    if nd not in (2, 3):
+        raise NotImplementedError(
+            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size "
+            f"{size}."
+        )
+    if theta.dim() != 3 or theta.shape[-2] != nd or theta.shape[-1] != nd + 1:
+        raise ValueError(
+            f"Expected a batch of {nd}D affine matrices of shape Nx{nd}x{nd + 1} for size {size}. Got {theta.shape}."
+        )
+    if min(size) <= 0:
+        raise ValueError(f"Expected non-zero, positive output size. Got {size}")
+    if align_corners is None:
+        warnings.warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
+            "specify align_corners=True if the old behavior is desired. See the documentation of grid_sample for details.",
+            stacklevel=2,
+        )
+        align_corners = False
+    axes = []
+    for n in size[2:]:
+        if n <= 1:
+            axis = flambeau.zeros(n, dtype=theta.dtype)
+        else:
+            axis = flambeau.linspace(-1, 1, n, dtype=theta.dtype)
+            axis = axis if align_corners else axis * ((n - 1) / n)
+        axes.append(axis)
+    # The last axis of the image is x.
+    points = [a.reshape(-1) for a in flambeau.meshgrid(*axes, indexing="ij")][::-1]
+    base = flambeau.stack([*points, flambeau.ones_like(points[0])], -1)
+    return (base.expand(size[0], *base.shape) @ theta.mT).reshape(size[0], *size[2:], nd)
 
 
 def interpolate(

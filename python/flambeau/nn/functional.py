@@ -42,7 +42,7 @@ from ._functional_loss import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
-from ._functional_resize import interpolate
+from ._functional_resize import affine_grid, grid_sample, interpolate  # noqa: E402, F401
 from ._functional_pool import (
     adaptive_max_pool1d_with_indices,
     adaptive_max_pool2d_with_indices,
@@ -82,7 +82,6 @@ embedding one_hot pad
 cross_entropy nll_loss mse_loss l1_loss smooth_l1_loss huber_loss
 binary_cross_entropy binary_cross_entropy_with_logits kl_div
 scaled_dot_product_attention
-grid_sample affine_grid
 """.split()
 
 for _name in NATIVE:

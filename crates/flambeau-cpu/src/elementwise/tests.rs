@@ -195,3 +195,52 @@ fn what_a_dtype_does_not_have_is_refused() {
     let e = Cpu.unary(UnaryOp::Exp, &[], x, x).unwrap_err();
     assert_eq!((e.kind(), e.message()), (ErrorKind::NotImplemented, "\"exp\" not implemented for 'Bool'"));
 }
+
+/// Large operands that are contiguous in different dimensions, with sizes that fill no panel and no tile exactly.
+#[test]
+fn crossed_operands_match_the_definition() {
+    // Sizes, and for each input the order of its dimensions in memory (outermost first).
+    let cases: [(&[usize], [&[usize]; 2]); 5] = [
+        (&[150, 2100], [&[0, 1], &[1, 0]]),
+        (&[2100, 33], [&[1, 0], &[0, 1]]),
+        (&[131, 143], [&[1, 0], &[1, 0]]),
+        (&[3, 90, 101], [&[0, 1, 2], &[2, 0, 1]]),
+        (&[5, 64, 70], [&[0, 2, 1], &[1, 2, 0]]),
+    ];
+    for (sizes, orders) in cases {
+        let n: usize = sizes.iter().product();
+        let strides = |order: &[usize]| {
+            let mut strides = vec![0i64; sizes.len()];
+            let mut step = 1;
+            for &d in order.iter().rev() {
+                strides[d] = step;
+                step *= sizes[d] as i64;
+            }
+            strides
+        };
+        let sz: Vec<i64> = sizes.iter().map(|&n| n as i64).collect();
+        let plain: Vec<usize> = (0..sizes.len()).collect();
+        let (sa, sb, so) = (strides(orders[0]), strides(orders[1]), strides(&plain));
+        let mut a: Vec<i32> = (0..n as i32).collect();
+        let mut b: Vec<i32> = (0..n as i32).map(|i| i.wrapping_mul(7919)).collect();
+        let mut o = vec![0i32; n];
+        Cpu.binary(
+            BinaryOp::Sub,
+            &[],
+            raw(&mut a, I32, &sz, &sa),
+            raw(&mut b, I32, &sz, &sb),
+            raw(&mut o, I32, &sz, &so),
+        )
+        .unwrap();
+        for (at, &got) in o.iter().enumerate() {
+            let (mut rest, mut ia, mut ib) = (at as i64, 0, 0);
+            for d in 0..sizes.len() {
+                let i = rest / so[d];
+                rest %= so[d];
+                ia += i * sa[d];
+                ib += i * sb[d];
+            }
+            assert_eq!(got, a[ia as usize].wrapping_sub(b[ib as usize]), "{sizes:?} {orders:?} at {at}");
+        }
+    }
+}

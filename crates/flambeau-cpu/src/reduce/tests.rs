@@ -305,3 +305,27 @@ fn logsumexp_of_infinities() {
         assert_close(F32, out.get(&[0]), want, 0.0, &v);
     }
 }
+
+/// Contiguous lines around the sizes at which the way of folding them changes, in numbers that fill no group exactly.
+#[test]
+fn lines_of_every_length() {
+    let mut r = Lcg(5);
+    for n in [63, 64, 65, 127, 128, 135, 200, 1000, 8191, 8192, 8193, 20_001] {
+        for lines in [1, 15, 37] {
+            for dtype in [F32, F64, BF16, I64, U8] {
+                let mut x = Tensor::contiguous(dtype, &[lines, n]);
+                x.fill_with(|| if dtype.is_float() { r.unit() } else { r.below(100) as f64 });
+                for op in [ReduceOp::Sum, ReduceOp::Amax] {
+                    let to = if op == ReduceOp::Sum && dtype == U8 { I64 } else { dtype };
+                    let out = Tensor::contiguous(to, &[lines, 1]);
+                    Cpu.reduce(op, &[], x.raw(), out.raw()).unwrap();
+                    for i in 0..lines {
+                        let line: Vec<f64> = (0..n).map(|j| x.get(&[i, j])).collect();
+                        let scale = line.iter().map(|v| v.abs()).sum::<f64>() / (n as f64).sqrt();
+                        assert_close(to, out.get(&[i, 0]), reference(op, 0.0, &line), scale, &(op, dtype, lines, n, i));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Discrete Fourier transforms.
+
+use flambeau_core::layout::{Dims, wrap_dim};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, ParamsExt, Samples};
+use flambeau_core::{DType, Result, Tensor, bail, call1, check, default_dtype, params};
+use flambeau_linalg::fft::Plan;
+use flambeau_linalg::{C64, Field};
+
+use crate::binary::mul_scalar;
+use crate::decompose_run::{Numbers, write};
+use crate::operand::*;
+use crate::view::narrow;
+
+fn one(t: Tensor) -> Result<Outs> {
+    Ok(Outs::from_iter([t]))
+}
+
+/// Transforms the last dimension of `x`, which the kernel's caller has moved there.
+fn transform(b: &dyn flambeau_core::backend::Backend, x: Inputs, o: &[Tensor], p: &Params) -> Result<()> {
+    let t = arg(x, 0)?;
+    let n = t.sizes()[t.ndim() - 1] as usize;
+    let mut data = C64::read(t)?;
+    let plan = Plan::new(n, p.bool(0));
+    let mut scratch = vec![C64::default(); n];
+    let scale = p.float(1);
+    for row in data.chunks_exact_mut(n.max(1)) {
+        plan.run(row, &mut scratch);
+        if scale != 1.0 {
+            row.iter_mut().for_each(|v| *v = v.scale(scale));
+        }
+    }
+    write(b, &o[0], &data)
+}
+
+/// The factor of a transform of length `n` under a normalisation.
+fn factor(n: i64, norm: &str, forward: bool) -> Result<f64> {
+    Ok(match (norm, forward) {
+        ("" | "backward", true) | ("forward", false) => 1.0,
+        ("" | "backward", false) | ("forward", true) => 1.0 / n as f64,
+        ("ortho", _) => 1.0 / (n as f64).sqrt(),
+        _ => bail!(Runtime, "Invalid normalization mode: \"{norm}\""),
+    })
+}
+
+/// Numbers as the transforms take them: integers become the default float type.
+fn promoted(x: &Tensor, complex: bool) -> Result<Tensor> {
+    let d = match x.dtype() {
+        d if !d.is_differentiable() => default_dtype(),
+        DType::F32 | DType::F64 | DType::C64 | DType::C128 => x.dtype(),
+        d => bail!(NotImplemented, "Unsupported dtype {}", d.scalar_name()),
+    };
+    crate::copy::to_dtype(x, if complex { d.to_complex() } else { d })
+}
+
+/// Cut or filled with zeros to length `n` along `d`.
+fn resized(x: &Tensor, d: i64, n: i64) -> Result<Tensor> {
+    check!(n >= 1, Runtime, "Invalid number of data points ({n}) specified");
+    let have = x.size(d)?;
+    if have >= n {
+        return if have == n { Ok(x.clone()) } else { narrow(x, d, 0, n) };
+    }
+    let mut sizes = Dims::from_slice(x.sizes());
+    sizes[wrap_dim(d, x.ndim())?] = n - have;
+    crate::shape::cat(&[x, &crate::create::zeros(&sizes, x.dtype(), x.device())?], d)
+}
+
+/// A complex transform along `d`.
+fn complex_dim(x: &Tensor, d: i64, forward: bool, scale: f64) -> Result<Tensor> {
+    let last = wrap_dim(d, x.ndim())? == x.ndim() - 1;
+    let moved = if last { x.clone() } else { crate::view::transpose(x, d, -1)? };
+    let y = call1(&fft_kernel::OP, &[Some(&moved)], params![forward, scale])?;
+    if last { Ok(y) } else { crate::view::transpose(&y, d, -1) }
+}
+
+fn check_dim(x: &Tensor, d: i64) -> Result<i64> {
+    check!(x.ndim() > 0, Index, "Dimension specified as {d} but tensor has no dimensions");
+    Ok(wrap_dim(d, x.ndim())? as i64)
+}
+
+fn complex_1d(x: &Tensor, n: Option<i64>, d: i64, norm: &str, forward: bool) -> Result<Tensor> {
+    let d = check_dim(x, d)?;
+    let n = n.unwrap_or(x.sizes()[d as usize]);
+    let x = resized(&promoted(x, true)?, d, n)?;
+    complex_dim(&x, d, forward, factor(n, norm, forward)?)
+}
+
+/// The half of a real signal's spectrum that is not redundant; `forward` false gives `ihfft`.
+fn real_1d(x: &Tensor, n: Option<i64>, d: i64, norm: &str, forward: bool) -> Result<Tensor> {
+    let name = if forward { "rfft" } else { "ihfft" };
+    check!(!x.dtype().is_complex(), Type, "{name} expects a real input tensor, but got {}", x.dtype().scalar_name());
+    let y = complex_1d(x, n, d, norm, forward)?;
+    let n = y.size(d)?;
+    narrow(&y, d, 0, n / 2 + 1)
+}
+
+/// A real signal of length `n` from half its spectrum; `forward` true gives `hfft`.
+fn half_1d(x: &Tensor, n: Option<i64>, d: i64, norm: &str, forward: bool) -> Result<Tensor> {
+    let d = check_dim(x, d)?;
+    let n = n.unwrap_or(2 * (x.sizes()[d as usize] - 1));
+    check!(n >= 1, Runtime, "Invalid number of data points ({n}) specified");
+    let x = resized(&promoted(x, true)?, d, n / 2 + 1)?;
+    // The first number (and the middle one of an even length) counts by its real part alone.
+    let mirrored = (n - 1) / 2;
+    let tail = crate::copy::conj(&crate::shape::flip(&narrow(&x, d, 1, mirrored)?, &[d])?)?;
+    let full = crate::shape::cat(&[&x, &tail], d)?;
+    crate::copy::real(&complex_dim(&full, d, forward, factor(n, norm, forward)?)?)
+}
+
+/// Which dimensions a transform of many works on, and their lengths.
+fn canonical(x: &Tensor, s: Option<&[i64]>, dims: Option<&[i64]>, half: bool) -> Result<Vec<(i64, i64)>> {
+    let rank = x.ndim();
+    if let (Some(s), Some(d)) = (s, dims) {
+        check!(s.len() == d.len(), Runtime, "When given, dim and shape arguments must have the same length");
+    }
+    let dims: Vec<i64> = match (dims, s) {
+        (Some(d), _) => d.to_vec(),
+        (None, Some(s)) => {
+            check!(
+                s.len() <= rank,
+                Runtime,
+                "Got shape with {} values but input tensor only has {rank} dimensions.",
+                s.len()
+            );
+            (rank - s.len()..rank).map(|d| d as i64).collect()
+        }
+        (None, None) => (0..rank as i64).collect(),
+    };
+    let mut out: Vec<(i64, i64)> = Vec::new();
+    for (i, &d) in dims.iter().enumerate() {
+        check!(rank > 0, Index, "Dimension specified as {d} but tensor has no dimensions");
+        let w = wrap_dim(d, rank)? as i64;
+        check!(out.iter().all(|o| o.0 != w), Runtime, "FFT dims must be unique");
+        let own = x.sizes().get(w as usize).copied().unwrap_or(1);
+        let own = if half && i + 1 == dims.len() { 2 * (own - 1) } else { own };
+        let n = s.map_or(own, |s| if s[i] == -1 { own } else { s[i] });
+        check!(n >= 1, Runtime, "Invalid number of data points ({n}) specified");
+        out.push((w, n));
+    }
+    Ok(out)
+}
+
+fn complex_nd(x: &Tensor, plan: &[(i64, i64)], norm: &str, forward: bool) -> Result<Tensor> {
+    let mut y = promoted(x, true)?;
+    for &(d, n) in plan {
+        y = resized(&y, d, n)?;
+    }
+    for &(d, n) in plan {
+        y = complex_dim(&y, d, forward, factor(n, norm, forward)?)?;
+    }
+    Ok(y)
+}
+
+fn real_nd(x: &Tensor, plan: &[(i64, i64)], norm: &str, forward: bool) -> Result<Tensor> {
+    let name = if forward { "rfftn" } else { "ihfftn" };
+    check!(
+        !x.dtype().is_complex(),
+        Type,
+        "{name} expects a real-valued input tensor, but got {}",
+        x.dtype().scalar_name()
+    );
+    let Some((&(d, n), rest)) = plan.split_last() else { bail!(Runtime, "{name} must transform at least one axis") };
+    let y = real_1d(x, Some(n), d, norm, forward)?;
+    complex_nd(&y, rest, norm, forward)
+}
+
+fn half_nd(x: &Tensor, plan: &[(i64, i64)], norm: &str, forward: bool) -> Result<Tensor> {
+    let name = if forward { "hfftn" } else { "irfftn" };
+    let Some((&(d, n), rest)) = plan.split_last() else { bail!(Runtime, "{name} must transform at least one axis") };
+    let y = complex_nd(x, rest, norm, forward)?;
+    half_1d(&y, Some(n), d, norm, forward)
+}
+
+fn frequencies(p: &Params, half: bool) -> Result<Outs> {
+    let (n, d) = (p.int(0), p.float(1));
+    let dtype = p.dtype(2).unwrap_or_else(default_dtype);
+    let positive = if half { n / 2 + 1 } else { (n + 1) / 2 };
+    let list: Vec<i64> = if half { (0..positive).collect() } else { (0..positive).chain(-(n / 2)..0).collect() };
+    let values: Vec<f64> = list.into_iter().map(|k| k as f64).collect();
+    let t = Tensor::from_slice(&values, &[values.len() as i64])?;
+    one(mul_scalar(&crate::copy::to_dtype(&t, dtype)?, 1.0 / (n as f64 * d))?)
+}
+
+/// Each dimension rolled by half its length.
+fn shifted(x: &Tensor, dims: Option<&[i64]>, back: bool) -> Result<Tensor> {
+    let all: Vec<i64> = (0..x.ndim() as i64).collect();
+    let dims = dims.unwrap_or(&all);
+    let by: Vec<i64> =
+        dims.iter().map(|&d| x.size(d).map(|n| if back { (n + 1) / 2 } else { n / 2 })).collect::<Result<_>>()?;
+    if dims.is_empty() {
+        return crate::copy::clone(x);
+    }
+    call1(&crate::shape::roll::OP, &[Some(x)], params![by, dims])
+}
+
+const fn row(sig: &'static str, doc: &'static str, f: flambeau_core::op::Compose) -> OpDef {
+    OpDef { sig, doc, surfaces: INTERNAL, kind: Kind::Composite(f), ..BASE }
+}
+
+fn signal(s: &mut Samples, p: Params) {
+    let x = s.normal(&[2, 6]);
+    s.push(vec![Some(x)], p, 1);
+}
+
+macro_rules! transforms {
+    ($($name:ident, $sig:literal, $doc:literal, $one:expr;)*) => {
+        rows! { ROWS_1D:
+            $($name = OpDef {
+                samples: Some(|s| for n in [None, Some(4i64), Some(7)] { signal(s, params![n, -1, "ortho"]) }),
+                ..row($sig, $doc, |x, p| { let f: fn(&Tensor, Option<i64>, i64, &str) -> Result<Tensor> = $one; one(f(arg(x, 0)?, p.opt_int(0), p.int(1), p.str(2))?) })
+            };)*
+        }
+    };
+}
+transforms! {
+    fft_fft, "fft_fft(Tensor input, int? n=None, int dim=-1, str? norm=None, *, Tensor? out=None) -> Tensor", "The discrete Fourier transform along `dim`.", |x, n, d, m| complex_1d(x, n, d, m, true);
+    fft_ifft, "fft_ifft(Tensor input, int? n=None, int dim=-1, str? norm=None, *, Tensor? out=None) -> Tensor", "The inverse discrete Fourier transform along `dim`.", |x, n, d, m| complex_1d(x, n, d, m, false);
+    fft_rfft, "fft_rfft(Tensor input, int? n=None, int dim=-1, str? norm=None, *, Tensor? out=None) -> Tensor", "The first half of a real signal's Fourier transform.", |x, n, d, m| real_1d(x, n, d, m, true);
+    fft_irfft, "fft_irfft(Tensor input, int? n=None, int dim=-1, str? norm=None, *, Tensor? out=None) -> Tensor", "A real signal of length `n` from the first half of its transform.", |x, n, d, m| half_1d(x, n, d, m, false);
+    fft_hfft, "fft_hfft(Tensor input, int? n=None, int dim=-1, str? norm=None, *, Tensor? out=None) -> Tensor", "The transform of a Hermitian signal, given by its first half.", |x, n, d, m| half_1d(x, n, d, m, true);
+    fft_ihfft, "fft_ihfft(Tensor input, int? n=None, int dim=-1, str? norm=None, *, Tensor? out=None) -> Tensor", "The inverse of `hfft`.", |x, n, d, m| real_1d(x, n, d, m, false);
+}
+
+rows! { ROWS_ND:
+    fft_kernel = OpDef {
+        kind: Kind::Kernel {
+            infer: |x, _| { let x = arg(x, 0)?; Ok(smallvec::smallvec![Meta::new(x.sizes(), x.dtype().to_complex(), x.device())]) },
+            run: transform,
+        },
+        // The adjoint of a transform is the one in the other direction.
+        diff: Diff::Vjp(|c| grads!(c; 0 => call1(&fft_kernel::OP, &[Some(c.g())], params![!c.p.bool(0), c.p.float(1)]))),
+        ..row("fft_kernel(Tensor input, bool forward, float scale) -> Tensor", "The transform of the last dimension.", |_, _| Ok(Outs::new()))
+    };
+    fft_fftn = row("fft_fftn(Tensor input, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor? out=None) -> Tensor", "The discrete Fourier transform over several dimensions.",
+        |x, p| { let t = arg(x, 0)?; one(complex_nd(t, &canonical(t, p.opt_ints(0), p.opt_ints(1), false)?, p.str(2), true)?) });
+    fft_ifftn = row("fft_ifftn(Tensor input, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor? out=None) -> Tensor", "The inverse of `fftn`.",
+        |x, p| { let t = arg(x, 0)?; one(complex_nd(t, &canonical(t, p.opt_ints(0), p.opt_ints(1), false)?, p.str(2), false)?) });
+    fft_rfftn = row("fft_rfftn(Tensor input, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor? out=None) -> Tensor", "Half the transform of a real signal over several dimensions.",
+        |x, p| { let t = arg(x, 0)?; one(real_nd(t, &canonical(t, p.opt_ints(0), p.opt_ints(1), false)?, p.str(2), true)?) });
+    fft_ihfftn = row("fft_ihfftn(Tensor input, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor? out=None) -> Tensor", "The inverse of `hfftn`.",
+        |x, p| { let t = arg(x, 0)?; one(real_nd(t, &canonical(t, p.opt_ints(0), p.opt_ints(1), false)?, p.str(2), false)?) });
+    fft_irfftn = row("fft_irfftn(Tensor input, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor? out=None) -> Tensor", "The inverse of `rfftn`.",
+        |x, p| { let t = arg(x, 0)?; one(half_nd(t, &canonical(t, p.opt_ints(0), p.opt_ints(1), true)?, p.str(2), false)?) });
+    fft_hfftn = row("fft_hfftn(Tensor input, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor? out=None) -> Tensor", "The transform of a Hermitian signal over several dimensions.",
+        |x, p| { let t = arg(x, 0)?; one(half_nd(t, &canonical(t, p.opt_ints(0), p.opt_ints(1), true)?, p.str(2), true)?) });
+    fft_fftfreq = row("fft_fftfreq(int n, float d=1.0, *, Tensor? out=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False) -> Tensor", "The frequencies of a transform of length `n` at spacing `d`.", |_, p| frequencies(p, false));
+    fft_rfftfreq = row("fft_rfftfreq(int n, float d=1.0, *, Tensor? out=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False) -> Tensor", "The frequencies of half a transform of length `n` at spacing `d`.", |_, p| frequencies(p, true));
+    fft_fftshift = row("fft_fftshift(Tensor input, int[1]? dim=None) -> Tensor", "Frequency zero moved to the middle.", |x, p| one(shifted(arg(x, 0)?, p.opt_ints(0), false)?));
+    fft_ifftshift = row("fft_ifftshift(Tensor input, int[1]? dim=None) -> Tensor", "The inverse of `fftshift`.", |x, p| one(shifted(arg(x, 0)?, p.opt_ints(0), true)?));
+}
+
+pub static ROWS: &[&[&OpDef]] = &[ROWS_1D, ROWS_ND];
