@@ -8,7 +8,6 @@ models) are renamed afterwards.
 
 import sys
 from sys import intern
-from types import BuiltinFunctionType
 
 import flambeau
 

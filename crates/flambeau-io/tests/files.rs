@@ -403,8 +403,8 @@ fn optimizers_and_schedulers_of_pytorch_in_both_formats() {
 }
 
 #[test]
-fn state_dicts_containers_and_views_of_pytorch_in_both_formats() {
-    for name in ["state_dict", "containers", "views", "old_dtypes"] {
+fn state_dicts_and_views_of_pytorch_in_both_formats() {
+    for name in ["state_dict", "views", "old_dtypes"] {
         assert_eq!(interchange(&format!("{name}.pth")), interchange(&format!("{name}.old.pth")), "{name}");
     }
     assert_eq!(dict(&interchange("dtypes.pth")).len(), 21);
