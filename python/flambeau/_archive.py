@@ -219,7 +219,10 @@ class ArchiveReader:
         if method == 8:
             unpacker = zlib.decompressobj(-15)
             # One byte more than announced shows a record that is longer; nothing can grow without bound.
-            data = memoryview(unpacker.decompress(data, size + 1))
+            try:
+                data = memoryview(unpacker.decompress(data, size + 1))
+            except zlib.error:
+                _fail(f"reading file {name}: decompression failed or archive is corrupted")
         elif method != 0:
             _fail(f"reading file {name}: unsupported method")
         if len(data) != size:

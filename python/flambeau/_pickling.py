@@ -6,6 +6,7 @@ the finished pickle. Python's fast pickler does the rest. Globals of other flamb
 models) are renamed afterwards.
 """
 
+import sys
 from sys import intern
 
 import flambeau
@@ -25,7 +26,6 @@ def _stand_in(module, name):
     except KeyError:
         pass
     import os
-    import sys
     from types import ModuleType
 
     if _token is None:
@@ -211,13 +211,31 @@ def _reference(storage):
     return _StorageRef(inner, STORAGE_NAMES[dtype_name(storage.dtype)], storage.dtype)
 
 
+# Where PyTorch has classes that are elsewhere here.
+_MOVED = {
+    "flambeau.nn.modules.attention": "torch.nn.modules.activation",
+    "flambeau._C._nn": "torch.nn.functional",
+}
+
+
+def _torch_name(module, name):
+    """A global of flambeau's as PyTorch's files name it: module and name on lines of their own."""
+    if module.startswith("flambeau.optim.lr_scheduler."):
+        moved = "torch.optim.lr_scheduler"
+    elif name == "LinearCrossEntropyLoss":
+        moved = "torch.nn.modules.loss"
+    else:
+        moved = _MOVED.get(module) or "torch" + module[len("flambeau") :]
+    return f"{moved}\n{name}\n"
+
+
 def _rename_globals(data):
-    """Puts "torch" for "flambeau" in the names of globals, and only there."""
+    """Puts PyTorch's names for flambeau's in the names of globals, and only there."""
     from pickletools import genops
 
     pieces, done = [], 0
     for op, arg, position in genops(data):
         if op.name == "GLOBAL" and (arg.startswith("flambeau ") or arg.startswith("flambeau.")):
-            pieces += [data[done:position], b"ctorch"]
-            done = position + len(b"cflambeau")
+            pieces += [data[done:position], b"c" + _torch_name(*arg.split(" ", 1)).encode()]
+            done = position + len(b"c" + arg.encode()) + 1
     return b"".join(pieces) + data[done:]

@@ -65,7 +65,10 @@ class LoadedStorage:
 def bare_storages(value):
     """Puts storages of their own, that no tensor was made of, in place of their stand-ins in containers."""
     if isinstance(value, LoadedStorage):
-        return value.untyped
+        from .storage import TypedStorage
+
+        # Typed also where bytes were saved, as in PyTorch.
+        return TypedStorage(wrap_storage=value.untyped, dtype=value.dtype)
     if isinstance(value, dict):
         for key, item in value.items():
             value[key] = bare_storages(item)

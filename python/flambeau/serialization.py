@@ -1,5 +1,8 @@
 """Saving and loading of objects with tensors, in PyTorch's file format."""
 
+from contextlib import contextmanager
+from enum import Enum
+
 import flambeau
 
 from . import _utils
@@ -16,12 +19,17 @@ __all__ = [
     "clear_safe_globals",
     "default_restore_location",
     "get_crc32_options",
+    "get_default_load_endianness",
+    "get_default_mmap_options",
     "get_safe_globals",
+    "LoadEndianness",
     "get_unsafe_globals_in_checkpoint",
     "load",
     "safe_globals",
     "save",
     "set_crc32_options",
+    "set_default_load_endianness",
+    "set_default_mmap_options",
 ]
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
@@ -54,6 +62,36 @@ def set_crc32_options(compute_crc32):
     _compute_crc32 = compute_crc32
 
 
+class LoadEndianness(Enum):
+    """The byte order of files that do not say theirs."""
+
+    NATIVE = 1
+    LITTLE = 2
+    BIG = 3
+
+
+_default_endianness = None
+
+
+def get_default_load_endianness():
+    """The byte order that files are taken to have that do not say theirs; None means little."""
+    return _default_endianness
+
+
+def set_default_load_endianness(endianness):
+    """Chooses the byte order of files that do not say theirs."""
+    global _default_endianness
+    if not isinstance(endianness, LoadEndianness) and endianness is not None:
+        raise TypeError("Invalid argument type in function set_default_load_endianness")
+    _default_endianness = endianness
+
+
+def _assumed_order():
+    if _default_endianness is LoadEndianness.BIG:
+        return b"big"
+    return _byteorder() if _default_endianness is LoadEndianness.NATIVE else b"little"
+
+
 def _is_path(f):
     import os
 
@@ -68,7 +106,7 @@ def save(obj, f, pickle_module=None, pickle_protocol=DEFAULT_PROTOCOL, _use_new_
 
     Args:
         obj: tensors, containers, state dicts or anything that pickle takes.
-        f: a path or a binary file.
+        f: a path or a binary file. A file at a path is replaced only once all is written.
         pickle_module: module whose Pickler is used; the standard one unless given.
         pickle_protocol: protocol of the pickle; above 3 it is written as 3.
 
@@ -142,11 +180,29 @@ def _opened(f, mode):
         parent = os.path.dirname(os.fspath(f))
         if parent and not os.path.isdir(parent):
             raise RuntimeError(f"Parent directory {parent} does not exist.")
-        try:
-            return open(f, mode)
-        except OSError as error:
-            raise RuntimeError(f"open file failed with strerror: {error.strerror}") from error
+        return _replacing(f)
     return open(f, mode)
+
+
+@contextmanager
+def _replacing(f):
+    """A path's new contents, which take the old one's place when all is written."""
+    from ._atomic import replacing
+
+    context = replacing(f)
+    try:
+        file = context.__enter__()
+    except OSError as error:
+        raise RuntimeError(f"open file failed with strerror: {error.strerror}") from error
+    try:
+        yield file
+    except BaseException:
+        import sys
+
+        if not context.__exit__(*sys.exc_info()):
+            raise
+    else:
+        context.__exit__(None, None, None)
 
 
 def _save_legacy(obj, file, pickle_module, protocol):
@@ -238,7 +294,8 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
         pickle_module: module whose Unpickler is used, only with ``weights_only=False``.
         weights_only: allow only tensors, plain containers and what :func:`add_safe_globals` named (the
             default). With False the file can run any code: only for files from a trusted source.
-        mmap: accepted for files given by path; tensors are copied out of the mapping.
+        mmap: tensors look into the file (given by its path), which is read where they are used; what is written
+            to them stays in memory unless :func:`set_default_mmap_options` says otherwise. Default: False
         pickle_load_args: passed to the Unpickler with ``weights_only=False``.
 
     Raises:
@@ -261,9 +318,12 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
 
     from pickle import UnpicklingError
 
+    if mmap is None:
+        mmap = get_default_load_mmap() if _is_path(f) else False
     options = _Options(_restorer(map_location), None if weights_only else pickle_module, pickle_load_args)
     with _opened(f, "rb") as file:
-        buffer = _contents(file)
+        buffer = _writable_mapping(file) if mmap else _contents(file)
+        options.mapped = mmap
         try:
             if bytes(buffer[:4]) == b"PK\3\4":
                 return _load_zip(buffer, options)
@@ -287,6 +347,7 @@ class _Options:
         self.restore = restore
         self.pickle_module = pickle_module
         self.pickle_args = pickle_args
+        self.mapped = False
 
 
 def _resolve_weights_only(weights_only, pickle_module):
@@ -339,6 +400,77 @@ def _explain(message):
     return f"{text}\n\n{message}{_DOCS_MESSAGE}"
 
 
+_default_load_mmap = False
+_mmap_flags = None
+
+
+def get_default_load_mmap():
+    """Whether :func:`load` maps files that are given by path, where it is not told."""
+    return _default_load_mmap
+
+
+def set_default_load_mmap(default):
+    """Chooses whether :func:`load` maps files that are given by path, where it is not told."""
+    global _default_load_mmap
+    _default_load_mmap = bool(default)
+
+
+def get_default_mmap_options():
+    """How files are mapped: ``mmap.MAP_PRIVATE`` or ``mmap.MAP_SHARED``."""
+    import mmap
+
+    return mmap.MAP_PRIVATE if _mmap_flags is None else _mmap_flags
+
+
+class set_default_mmap_options:
+    """Chooses how ``load(mmap=True)`` maps files; also a context manager.
+
+    Args:
+        flags (int): ``mmap.MAP_PRIVATE`` (writes to tensors stay in memory) or ``mmap.MAP_SHARED`` (they go to
+            the file).
+
+    Raises:
+        ValueError: for other flags.
+    """
+
+    def __init__(self, flags):
+        import mmap
+
+        global _mmap_flags
+        if flags not in (mmap.MAP_PRIVATE, mmap.MAP_SHARED):
+            raise ValueError(
+                "Invalid argument in function set_default_mmap_options, expected mmap.MAP_PRIVATE or "
+                f"mmap.MAP_SHARED, but got {flags}"
+            )
+        self.prev = get_default_mmap_options()
+        _mmap_flags = flags
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        global _mmap_flags
+        _mmap_flags = self.prev
+
+
+def _writable_mapping(file):
+    """A file's bytes for tensors to look into."""
+    import mmap
+
+    flags = get_default_mmap_options()
+    if flags == mmap.MAP_SHARED:
+        with open(file.name, "r+b") as writable:
+            return memoryview(mmap.mmap(writable.fileno(), 0, flags=flags))
+    return memoryview(mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE))
+
+
+def _is_aligned(data):
+    """Whether elements can be read in place; files of other writers may have records anywhere."""
+    import ctypes
+
+    return ctypes.addressof(ctypes.c_char.from_buffer(data)) % 16 == 0
+
+
 def _contents(file):
     """A view of a file's bytes from its position on; files on disk are mapped, not read."""
     import mmap
@@ -377,7 +509,7 @@ def _load_zip(buffer, options):
             "the file is a TorchScript archive, which holds code: save the module's state_dict() with "
             "torch.save and load that instead"
         )
-    order = bytes(archive.record("byteorder")) if "byteorder" in archive else b"little"
+    order = bytes(archive.record("byteorder")) if "byteorder" in archive else _assumed_order()
     if order not in (b"little", b"big"):
         raise ValueError("Unknown endianness type: " + order.decode(errors="replace"))
     swap = order != _byteorder()
@@ -396,6 +528,8 @@ def _load_zip(buffer, options):
                         f"storage {key} has {len(data)} bytes in the file, but its tensors expect {size}"
                     )
                 data = _swapped(data, kind.dtype) if swap else data
+                if options.mapped and size and not swap and not data.readonly and _is_aligned(data):
+                    return flambeau._C._storage_over_buffer(data)
                 return flambeau._C._storage_from_buffer(data)
 
             loaded[key] = options.restore(make, location), size
@@ -468,11 +602,22 @@ def _find_class(module, name):
     found = default_globals().get(f"{module}.{name}")
     if found is not None:
         return found
-    try:
-        found = importlib.import_module("flambeau" + module[len("torch") :])
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError):
+    ours = "flambeau" + module[len("torch") :]
+    places = [ours]
+    # What lies in another module here is found where all of its kind are.
+    if module.startswith("torch.nn."):
+        places.append("flambeau.nn")
+    elif module.startswith(("torch._C", "torch.functional")):
+        places += ["flambeau.nn.functional", "flambeau"]
+    for place in places:
+        try:
+            found = importlib.import_module(place)
+            for part in name.split("."):
+                found = getattr(found, part)
+            break
+        except (ImportError, AttributeError):
+            continue
+    else:
         raise AttributeError(f"the file refers to {module}.{name}, which flambeau does not have") from None
     return found
 
@@ -494,6 +639,7 @@ def _load_legacy(buffer, options):
     little = not isinstance(system, dict) or system.get("little_endian", True)
     swap = (b"little" if little else b"big") != _byteorder()
 
+    references = []
     made = {}  # key -> (storage on the CPU or None, its bytes, element type)
 
     def persistent_load(name):
@@ -519,10 +665,13 @@ def _load_legacy(buffer, options):
             whole = made[key][2] // kind.dtype.itemsize
             if not (type(start) is type(numel) is int and 0 <= start <= start + numel <= whole):
                 raise RuntimeError(f"Invalid view of storage {key}: {view!r}")
-        return _utils.LoadedStorage(restored, kind.dtype, numel, start)
+        references.append(_utils.LoadedStorage(restored, kind.dtype, numel, start))
+        return references[-1]
 
     result, position = _unpickle(data, position, options, persistent_load)
     keys, position = _unpickle(data, position, options)
+    if not all(reference.used for reference in references):
+        result = _utils.bare_storages(result)
     for key in keys:
         if key not in made:
             raise AssertionError(f"storage key {key!r} not found in deserialized_objects")

@@ -363,6 +363,17 @@ def test_compressed_archives_are_read():
     assert load(buffer)["x"].tolist() == [0, 1, 2, 3]
 
 
+def test_damaged_compression():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("f/data.pkl", pickle.dumps(list(range(100)), 2))
+    data = bytearray(buffer.getvalue())
+    start = data.index(b"f/data.pkl") + len(b"f/data.pkl")
+    data[start : start + 4] = b"\xff\xff\xff\xff"
+    with pytest.raises(RuntimeError, match="PytorchStreamReader failed reading file data.pkl"):
+        load(io.BytesIO(bytes(data)))
+
+
 # Allowing more.
 
 

@@ -5,10 +5,12 @@
 `state` is also built with flambeau, whose file must equal PyTorch's byte for byte but for its random id.
 """
 
+import sys
 from collections import OrderedDict
 from pathlib import Path
 
-FOLDER = Path(__file__).parent.parent / "io" / "fixtures"
+FOLDER = Path(__file__).resolve().parent.parent / "io" / "fixtures"
+sys.path.insert(0, str(FOLDER.parent))
 
 
 def state(torch):
@@ -42,6 +44,20 @@ def main():
     optimizer.step()
     torch.save({"param": param.detach(), "optimizer": optimizer.state_dict()}, FOLDER / "adam.pth")
     torch.save(torch.nn.Linear(2, 1), FOLDER / "linear.pth")
+    interchange(torch)
+
+
+def interchange(torch):
+    """The objects of tests/io/interchange.py as PyTorch's files, in the new and in the old format."""
+    from interchange import FILES
+
+    folder = FOLDER / "interchange"
+    folder.mkdir(exist_ok=True)
+    for name, (make, _, old) in FILES.items():
+        torch.save(make(torch), folder / f"{name}.pth")
+        # The old format keeps the source text of modules, which does not belong here.
+        if old and name != "modules":
+            torch.save(make(torch), folder / f"{name}.old.pth", _use_new_zipfile_serialization=False)
 
 
 if __name__ == "__main__":

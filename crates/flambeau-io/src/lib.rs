@@ -10,6 +10,7 @@
 //! * [`state`]: state dicts of tensors, in the first two.
 
 mod archive;
+mod atomic;
 mod error;
 pub mod npy;
 mod pickle;

@@ -1,11 +1,12 @@
 //! NumPy's array files: `.npy` holds one array, `.npz` an archive of them.
 
 use crate::archive::{Archive, Builder};
+use crate::atomic::replace;
 use crate::error::{Error, Result};
 use crate::value::{RawStorage, RawTensor, row_major};
 use flambeau_core::DType;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{BufReader, Read, Seek, Write};
 use std::path::Path;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -20,7 +21,11 @@ pub fn load(path: impl AsRef<Path>) -> Result<RawTensor> {
 
 /// Saves one array, row-major.
 pub fn save(path: impl AsRef<Path>, array: &RawTensor) -> Result<()> {
-    Ok(std::fs::write(path, write(array)?)?)
+    let bytes = write(array)?;
+    replace(path.as_ref(), |mut file| {
+        file.write_all(&bytes)?;
+        Ok(file)
+    })
 }
 
 /// As [`load`], from memory.
@@ -108,8 +113,7 @@ pub fn read_npz(reader: impl Read + Seek) -> Result<Vec<(String, RawTensor)>> {
 
 /// Saves arrays as `numpy.savez` does, not compressed.
 pub fn save_npz(path: impl AsRef<Path>, arrays: &[(String, RawTensor)]) -> Result<()> {
-    write_npz(BufWriter::new(File::create(path)?), arrays)?.flush()?;
-    Ok(())
+    replace(path.as_ref(), |file| write_npz(file, arrays))
 }
 
 /// As [`save_npz`], to any seekable writer, which is returned.

@@ -3,11 +3,12 @@
 //! The zip format of PyTorch 1.6 and later is read and written; the older format is read.
 
 use crate::archive::{ALIGNMENT, Archive, Builder};
+use crate::atomic::replace;
 use crate::error::{Error, Result};
 use crate::pickle::{Storages, pickle, unpickle};
 use crate::value::Value;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// Loads a checkpoint.
@@ -18,7 +19,8 @@ pub fn load(path: impl AsRef<Path>) -> Result<Value> {
     read(BufReader::new(File::open(path)?))
 }
 
-/// Saves `value` as `torch.save` does: storages once each, tensors as views of them.
+/// Saves `value` as `torch.save` does: storages once each, tensors as views of them. A file that was there is replaced
+/// only once all is written.
 ///
 /// # Errors
 /// `Unsupported` for values nested more than 200 deep or storages viewed as two dtypes.
@@ -26,9 +28,7 @@ pub fn save(path: impl AsRef<Path>, value: &Value) -> Result<()> {
     let path = path.as_ref();
     // As PyTorch does, records lie in a folder named like the file.
     let folder = path.file_stem().and_then(|s| s.to_str()).filter(|s| !s.is_empty()).unwrap_or("archive");
-    let mut file = write(BufWriter::new(File::create(path)?), folder, value)?;
-    file.flush()?;
-    Ok(())
+    replace(path, |file| write(file, folder, value))
 }
 
 /// As [`load`], from any seekable reader positioned anywhere.

@@ -1,5 +1,6 @@
 //! Hugging Face's safetensors: named tensors and text metadata, nothing else.
 
+use crate::atomic::replace_path;
 use crate::error::{Error, Result};
 use crate::value::RawTensor;
 use ::safetensors::tensor::{Dtype, Metadata, View};
@@ -114,7 +115,9 @@ fn views(tensors: &[(String, RawTensor)]) -> Result<Vec<(&str, Elements<'_>)>> {
 /// Saves tensors, each as its own row-major elements: what was shared is written twice, and loads as two.
 pub fn save(path: impl AsRef<Path>, tensors: &[(String, RawTensor)], metadata: HashMap<String, String>) -> Result<()> {
     let metadata = (!metadata.is_empty()).then_some(metadata);
-    serialize_to_file(views(tensors)?, metadata, path.as_ref()).map_err(error)
+    let views = views(tensors)?;
+    // The crate writes to a path; the file that it makes is moved into place.
+    replace_path(path.as_ref(), |part| serialize_to_file(views, metadata, part).map_err(error))
 }
 
 /// As [`save`], to memory.

@@ -375,3 +375,58 @@ fn npy_and_npz() {
     let bf16 = RawTensor::contiguous(DType::BF16, vec![1], vec![0; 2]).unwrap();
     assert_eq!(npy::write(&bf16).unwrap_err().to_string(), "Got unsupported ScalarType BFloat16");
 }
+
+/// PyTorch's files that `tests/tools/record_io.py` writes for the Python tests.
+fn interchange(name: &str) -> Value {
+    let path = format!("{}/../../tests/io/fixtures/interchange/{name}", env!("CARGO_MANIFEST_DIR"));
+    pth::load(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+#[test]
+fn optimizers_and_schedulers_of_pytorch_in_both_formats() {
+    let new = interchange("optimizers.pth");
+    assert_eq!(new, interchange("optimizers.old.pth"));
+    let names: Vec<_> = dict(&new).entries.iter().map(|(k, _)| k.clone()).collect();
+    assert_eq!(names.len(), 12);
+    let adam = dict(dict(&new).get("Adam").unwrap());
+    let Some(Value::List(groups)) = adam.get("param_groups") else { panic!() };
+    assert_eq!(dict(&groups[0]).get("lr"), Some(&Value::Float(0.1)));
+    assert_eq!(dict(&groups[0]).get("params"), Some(&Value::List(vec![0i64.into()])));
+    let state = dict(adam.get("state").unwrap());
+    let (key, first) = &state.entries[0];
+    assert_eq!(key, &Value::Int(0));
+    assert_eq!(floats(tensor(dict(first), "step")), [2.0]);
+    assert_eq!(tensor(dict(first), "max_exp_avg_sq").sizes(), [3]);
+    let schedulers = interchange("schedulers.pth");
+    let step = dict(dict(&schedulers).get("StepLR").unwrap());
+    assert_eq!(step.get("last_epoch"), Some(&Value::Int(1)));
+}
+
+#[test]
+fn state_dicts_and_views_of_pytorch_in_both_formats() {
+    for name in ["state_dict", "views", "old_dtypes"] {
+        assert_eq!(interchange(&format!("{name}.pth")), interchange(&format!("{name}.old.pth")), "{name}");
+    }
+    assert_eq!(dict(&interchange("dtypes.pth")).len(), 21);
+    assert!(matches!(
+        pth::load(format!("{}/../../tests/io/fixtures/interchange/modules.pth", env!("CARGO_MANIFEST_DIR"))),
+        Err(Error::Unsafe(_))
+    ));
+}
+
+#[test]
+fn saving_replaces_files_whole() {
+    let folder = std::env::temp_dir().join(format!("flambeau-atomic-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("x.pth");
+    pth::save(&path, &Value::Int(1)).unwrap();
+    // Too deep to be saved: the error comes before the old file is touched.
+    let deep = (0..300).fold(Value::None, |v, _| Value::List(vec![v]));
+    assert!(pth::save(&path, &deep).is_err());
+    assert_eq!(pth::load(&path).unwrap(), Value::Int(1));
+    pth::save(&path, &Value::Int(2)).unwrap();
+    assert_eq!(pth::load(&path).unwrap(), Value::Int(2));
+    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["x.pth"]);
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -296,6 +296,9 @@ rows! { ROWS_ALL:
             let side = p.str(2);
             check!(matches!(side, "" | "left" | "right"), Runtime, "torch.searchsorted(): side can only be 'left' or 'right' but got {side}");
             check!(!(side == "left" && p.bool(1)), Runtime, "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True");
+            check!(seq.ndim() > 0, Runtime,
+                "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but we got boundaries \
+                 tensor dim(0) and input value's dim({}) numel({})", v.ndim(), v.numel());
             let seq = match opt(x, 2) { Some(by) => gather(seq, -1, by)?, None => seq.clone() };
             check!(seq.ndim() == 1 || seq.ndim() == v.ndim() && seq.sizes()[..seq.ndim() - 1] == v.sizes()[..v.ndim() - 1], Runtime,
                 "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and input value tensor must match, but we got boundaries tensor {} and input value tensor {}",

@@ -19,6 +19,9 @@ fn matrix(s: &mut Samples, p: Params) {
 }
 
 /// A row that is a composite of views or other rows.
+/// More empty parts than this are a mistake, and would not fit into memory.
+const MOST_PARTS: i64 = 1 << 24;
+
 const fn composite(sig: &'static str, doc: &'static str, f: flambeau_core::op::Compose) -> OpDef {
     OpDef { sig, doc, kind: Kind::Composite(f), ..BASE }
 }
@@ -245,12 +248,13 @@ rows! { ROWS_ALL:
                 "movedim: Invalid source or destination dims: source ({} dims) should contain the same number of dims as destination ({} dims)",
                 layout::fmt(src), layout::fmt(dst));
             let n = x.ndim();
-            let mut order = vec![-1i64; n];
-            let mut used = vec![false; n];
+            // A number counts as one dimension, which stays where it is.
+            let mut order = vec![-1i64; n.max(1)];
+            let mut used = vec![false; n.max(1)];
             for (&s, &d) in src.iter().zip(dst) {
                 let (s, d) = (wrap_dim(s, n)?, wrap_dim(d, n)?);
                 check!(!used[s], Runtime, "movedim: repeated dim in `source` ({})", layout::fmt(src));
-                check!(order.is_empty() || order[d] == -1, Runtime, "movedim: repeated dim in `destination` ({})", layout::fmt(dst));
+                check!(order[d] == -1, Runtime, "movedim: repeated dim in `destination` ({})", layout::fmt(dst));
                 used[s] = true;
                 order[d] = s as i64;
             }
@@ -260,7 +264,7 @@ rows! { ROWS_ALL:
                     *o = rest.next().unwrap_or(0);
                 }
             }
-            one(permute(x, &order)?)
+            one(permute(x, &order[..n])?)
         })
     };
     split_sizes = composite("split_with_sizes(Tensor input, int[] split_sizes, int dim=0) -> Tensor[]", "Consecutive parts of the given lengths along a dimension.",
@@ -274,8 +278,9 @@ rows! { ROWS_ALL:
         check!(x.ndim() > 0, Runtime, "chunk expects at least a 1-dimensional tensor");
         check!(p.int(0) > 0, Runtime, "chunk expects `chunks` to be greater than 0, got: {}", p.int(0));
         let n = x.sizes()[wrap_dim(p.int(1), x.ndim())?];
-        let size = (n + p.int(0) - 1) / p.int(0);
+        let size = n / p.int(0) + (n % p.int(0) != 0) as i64;
         if size == 0 {
+            check!(p.int(0) <= MOST_PARTS, Runtime, "chunk: {} parts of an empty dimension are too many", p.int(0));
             return split_sizes(x, &vec![0; p.int(0) as usize], p.int(1));
         }
         split(x, size, p.int(1))

@@ -233,6 +233,10 @@ fn matrix<'a>(slf: &'a Bound<'_, PyAny>, name: &str) -> PyResult<&'a Tensor> {
 }
 
 fn get_mt<'py>(slf: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    if this(slf)?.ndim() == 0 {
+        warn_once(slf.py(), "Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.")?;
+        return Ok(slf.clone());
+    }
     wrap(slf.py(), last_two_swapped(matrix(slf, "mT")?)?)
 }
 

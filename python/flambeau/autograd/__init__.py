@@ -83,7 +83,9 @@ def grad(
             "allow_unused=False."
         )
     if is_grads_batched:
-        return _grad_rows(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
+        return _grad_rows(
+            outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads
+        )
     if not only_inputs:
         import warnings
 
@@ -121,10 +123,14 @@ def _grad_rows(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_
     for i, (y, g) in enumerate(zip(outputs, seeds)):
         if g is not None and g.shape[1:] != y.shape:
             raise RuntimeError(
-                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
-                "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
-                f"output, but a mismatch was detected: grad_output[{i}] has a shape of {g[0].shape[1:]} and output[{i}] "
-                f"has a shape of {y.shape}. If you only want some tensors in `grad_output` to be considered batched, "
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as "
+                "the batch "
+                "dimension. The sizes of the remaining dimensions are expected to match the shape of "
+                "corresponding "
+                f"output, but a mismatch was detected: grad_output[{i}] has a shape of "
+                f"{g[0].shape[1:]} and output[{i}] "
+                f"has a shape of {y.shape}. If you only want some tensors in `grad_output` to be "
+                f"considered batched, "
                 "consider using vmap."
             )
     count = next(g.shape[0] for g in seeds if g is not None)

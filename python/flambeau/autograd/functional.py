@@ -87,8 +87,10 @@ def _require_dependence(jacobians, strict):
             if not j.requires_grad:
                 raise RuntimeError(
                     "While computing the hessian, found that the jacobian of the user-provided function with "
-                    f"respect to input {i} is independent of the input. This is not allowed in strict mode. You "
-                    "should ensure that your function is twice differentiable and that the jacobian depends on the "
+                    f"respect to input {i} is independent of the input. This is not allowed in strict "
+                    f"mode. You "
+                    "should ensure that your function is twice differentiable and that the jacobian "
+                    "depends on the "
                     "inputs (this would be violated by a linear function for example)."
                 )
 
@@ -183,7 +185,8 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
         )
     if vectorize and strict:
         raise RuntimeError(
-            "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. "
+            "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not "
+            "supported together. "
             "Please either set `strict=False` or `vectorize=False`."
         )
     with flambeau.enable_grad():

@@ -30,8 +30,8 @@ Node = _C._Node
 
 
 class GradientEdge(NamedTuple):
-    """Where a tensor's gradient goes: one output of a node. ``autograd.grad`` and ``backward`` take it in place
-    of the tensor."""
+    """Where a tensor's gradient goes: one output of a node. ``autograd.grad`` and ``backward`` take it in
+    place of the tensor."""
 
     node: Any
     output_nr: int
@@ -252,7 +252,7 @@ _mutation_allowed = None
 
 @contextlib.contextmanager
 def allow_mutation_on_saved_tensors():
-    """Context manager: tensors saved for the backward pass may be written to; they are copied when that happens.
+    """Context manager: tensors saved for the backward pass may be written to; they are copied then.
 
     Forward and backward pass must run under the same block. Blocks cannot be nested.
     """
@@ -269,7 +269,8 @@ def allow_mutation_on_saved_tensors():
     def unpack(one):
         if _mutation_allowed is not context:
             raise AssertionError(
-                "Trying to backward outside of the 'allow_mutation_on_saved_tensors' contextin which the graph "
+                "Trying to backward outside of the 'allow_mutation_on_saved_tensors' contextin which "
+                "the graph "
                 "was originally recorded."
             )
         return one.tensor

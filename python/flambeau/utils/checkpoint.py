@@ -1,4 +1,4 @@
-"""Activation checkpointing: run part of a model again in the backward pass instead of keeping what it computed."""
+"""Activation checkpointing: run part of a model again in the backward pass instead of keeping its results."""
 
 import contextlib
 import functools
@@ -41,8 +41,8 @@ def _setting(name, value):
 
 
 def set_checkpoint_early_stop(enable):
-    """Context manager for the forward pass: whether the second run ends as soon as it has computed what the backward
-    pass needs (the default) or goes to the end."""
+    """Context manager for the forward pass: whether the second run ends as soon as it has computed what the
+    backward pass needs (the default) or goes to the end."""
     return _setting("early_stop", enable)
 
 
@@ -57,7 +57,7 @@ def noop_context_fn():
 
 
 def detach_variable(inputs):
-    """The tensors of a tuple outside the graph, requiring gradients where they did; other values as they are."""
+    """The tensors of a tuple outside the graph, requiring gradients where they did; other values too."""
     if not isinstance(inputs, tuple):
         raise RuntimeError(
             f"Only tuple of tensors is supported. Got Unsupported input type: {type(inputs).__name__}"
@@ -95,7 +95,7 @@ def _random_state(state):
 
 
 class CheckpointFunction(flambeau.autograd.Function):
-    """The re-entrant form: a node whose backward pass runs the function again, and a backward pass through it."""
+    """The re-entrant form: the node's backward pass runs the function again, and a pass through it."""
 
     @staticmethod
     def forward(ctx, run_function, preserve_rng_state, *args):
@@ -198,8 +198,10 @@ class _Frame:
             self._compute(found)
         if token not in found:
             raise CheckpointError(
-                "torch.utils.checkpoint: Unpack is being triggered for a tensor that was already unpacked once. "
-                "If you are calling ctx.saved_tensors in backward, make sure to do so only once. Otherwise please "
+                "torch.utils.checkpoint: Unpack is being triggered for a tensor that was already "
+                "unpacked once. "
+                "If you are calling ctx.saved_tensors in backward, make sure to do so only once. "
+                "Otherwise please "
                 "open an issue with details on your use case."
             )
         return found.pop(token)
@@ -215,7 +217,8 @@ class _Frame:
             if place >= len(self.tokens):
                 if self.complete:
                     raise CheckpointError(
-                        "torch.utils.checkpoint: trying to save more tensors during recomputation than during the "
+                        "torch.utils.checkpoint: trying to save more tensors during recomputation "
+                        "than during the "
                         f"original forward pass.\n{_TIP}"
                     )
                 # A pass inside the first run: what that run will save later is not asked for.
@@ -238,7 +241,8 @@ class _Frame:
             return
         if count != len(self.tokens):
             raise CheckpointError(
-                "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
+                "torch.utils.checkpoint: A different number of tensors was saved during the original "
+                "forward and "
                 f"recomputation.\nNumber of tensors saved during forward: {len(self.tokens)}\n"
                 f"Number of tensors saved during recomputation: {count}.\n{_TIP}"
             )
@@ -255,7 +259,8 @@ class _Frame:
                 )
         if differences:
             raise CheckpointError(
-                "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than "
+                "torch.utils.checkpoint: Recomputed values for the following tensors have different "
+                "metadata than "
                 f"during the forward pass.\n{differences}.\n{_TIP}"
             )
 
@@ -285,9 +290,11 @@ class GraphExecGroup:
 
 
 def _by_hooks(function, args, kwargs, preserve, context_fn, determinism_check, debug, early_stop):
-    """The form without a pass inside the pass: saved tensors become tokens that know how to compute them again."""
+    """The form without a pass inside the pass: saved tensors become tokens that can compute them again."""
     if debug if _settings["debug"] is None else _settings["debug"]:
-        raise NotImplementedError("checkpoint: debug=True needs a log of operations, which flambeau does not keep")
+        raise NotImplementedError(
+            "checkpoint: debug=True needs a log of operations, which flambeau does not keep"
+        )
     if determinism_check not in _CHECKS:
         raise ValueError(f"determinism_check should be one of {list(_CHECKS)}, but got {determinism_check}")
     forward_context, again_context = context_fn()
@@ -325,8 +332,8 @@ def checkpoint(
 
     Args:
         function: what to run; it must do the same when run again.
-        use_reentrant: True runs the function again inside the backward pass with a pass of its own, which needs
-            an input that requires a gradient and takes no keyword arguments; False (recommended) puts
+        use_reentrant: True runs the function again inside the backward pass with a pass of its own, which
+            needs an input that requires a gradient and takes no keyword arguments; False (recommended) puts
             saved-tensor hooks around it.
         preserve_rng_state: the second run draws the same random numbers as the first.
         context_fn: returns a context manager for each of the two runs (use_reentrant=False only).
@@ -376,14 +383,17 @@ def _checkpoint(
     if use_reentrant is None:
         warnings.warn(
             "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. In a future "
-            "release, calling checkpoint without use_reentrant will raise an exception. use_reentrant=False is "
+            "release, calling checkpoint without use_reentrant will raise an exception. "
+            "use_reentrant=False is "
             "recommended, but if you need to preserve the current default behavior, you can pass "
             "use_reentrant=True. Refer to docs for more details on the differences between the two variants.",
             stacklevel=3,
         )
         use_reentrant = True
     if not use_reentrant:
-        return _by_hooks(function, args, kwargs, preserve_rng_state, context_fn, determinism_check, debug, early_stop)
+        return _by_hooks(
+            function, args, kwargs, preserve_rng_state, context_fn, determinism_check, debug, early_stop
+        )
     if kwargs:
         raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
     if context_fn is not noop_context_fn or debug is not False or respect_saved_tensors_hooks is not None:
@@ -407,7 +417,8 @@ def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwar
         warnings.warn(
             "torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed "
             "explicitly. In a future release, we will raise an exception if use_reentrant is not passed. "
-            "use_reentrant=False is recommended, but if you need to preserve the current default behavior, you "
+            "use_reentrant=False is recommended, but if you need to preserve the current default "
+            "behavior, you "
             "can pass use_reentrant=True. Refer to docs for more details on the differences between the two "
             "variants.",
             stacklevel=2,

@@ -69,6 +69,25 @@ fn covers(t: &Tensor) -> usize {
     if matches!(t.dtype(), DType::Bool | DType::U8) { t.ndim() } else { 1 }
 }
 
+/// A second ellipsis leads beyond the last dimension.
+fn out_of_range(n: usize, dim: usize) -> PyErr {
+    PyIndexError::new_err(format!(
+        "Dimension out of range (expected to be in range of [-{n}, {}], but got {dim})",
+        n.saturating_sub(1)
+    ))
+}
+
+fn inside(t: &Tensor, dim: usize) -> PyResult<()> {
+    if dim < t.ndim() { Ok(()) } else { Err(out_of_range(t.ndim(), dim)) }
+}
+
+fn unsqueeze(t: &Tensor, dim: usize) -> PyResult<Tensor> {
+    if dim > t.ndim() {
+        return Err(out_of_range(t.ndim() + 1, dim));
+    }
+    call::view(&ViewOp::Unsqueeze(dim), t).py()
+}
+
 /// Walks over the indices, applying views as it goes.
 fn apply(t: &Tensor, objects: &[Bound<'_, PyAny>]) -> PyResult<Sliced> {
     let specified: usize = objects.iter().map(item::takes).sum();
@@ -89,25 +108,30 @@ fn apply(t: &Tensor, objects: &[Bound<'_, PyAny>]) -> PyResult<Sliced> {
             covered = *dim;
         };
         match item::one(object)? {
-            Item::Int(i) => view = select(&view, dim, i, shown)?,
+            Item::Int(i) => {
+                inside(&view, dim)?;
+                view = select(&view, dim, i, shown)?;
+            }
             Item::Slice(start, stop, step) => {
+                inside(&view, dim)?;
                 view = slice(&view, dim, (start, stop, step), true)?;
                 dim += 1;
             }
             Item::Ellipsis => dim += t.ndim() - specified,
             Item::None => {
-                view = call::view(&ViewOp::Unsqueeze(dim), &view).py()?;
+                view = unsqueeze(&view, dim)?;
                 dim += 1;
             }
             Item::Bool(b) => {
-                view = call::view(&ViewOp::Unsqueeze(dim), &view).py()?;
+                view = unsqueeze(&view, dim)?;
                 record(flag_index(b)?, &mut dim);
             }
             Item::Tensor(index) if index.ndim() == 0 && index.dtype().is_int() && index.dtype() != DType::U8 => {
+                inside(&view, dim)?;
                 view = select(&view, dim, index.item().py()?.to_i64(), shown)?;
             }
             Item::Tensor(index) if index.ndim() == 0 && matches!(index.dtype(), DType::Bool | DType::U8) => {
-                view = call::view(&ViewOp::Unsqueeze(dim), &view).py()?;
+                view = unsqueeze(&view, dim)?;
                 record(flag_index(index.item().py()?.to_bool())?, &mut dim);
             }
             Item::Tensor(index) => {

@@ -168,6 +168,13 @@ class RNNBase(Module):
             s += f", bidirectional={self.bidirectional}"
         return s
 
+    def __getstate__(self):
+        state = super().__getstate__()
+        # PyTorch reads its flat weights out of whole saved modules.
+        state["_flat_weights_names"] = [name for names in self._all_weights for name in names]
+        state["_flat_weights"] = [getattr(self, name, None) for name in state["_flat_weights_names"]]
+        return state
+
     def __setstate__(self, d):
         super().__setstate__(d)
         self.__dict__.setdefault("proj_size", 0)
