@@ -35,7 +35,7 @@ impl Plan {
         let mut factors = Vec::new();
         let mut rest = n;
         for p in [4, 2, 3, 5, 7, 11, 13] {
-            while rest > 1 && rest % p == 0 {
+            while rest > 1 && rest.is_multiple_of(p) {
                 factors.push(p);
                 rest /= p;
             }
