@@ -4,7 +4,7 @@
 pub struct Rng(pub u64);
 
 impl Rng {
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -12,7 +12,7 @@ impl Rng {
     }
 
     pub fn below(&mut self, n: usize) -> usize {
-        (self.next() >> 11) as usize % n.max(1)
+        (self.bits() >> 11) as usize % n.max(1)
     }
 }
 
@@ -23,7 +23,7 @@ const MOST: usize = 1 << 14;
 pub fn next(rng: &mut Rng, corpus: &[Vec<u8>]) -> Vec<u8> {
     if corpus.is_empty() || rng.below(50) == 0 {
         let n = rng.below(200);
-        return (0..n).map(|_| rng.next() as u8).collect();
+        return (0..n).map(|_| rng.bits() as u8).collect();
     }
     let mut data = corpus[rng.below(corpus.len())].clone();
     for _ in 0..=rng.below(4) * rng.below(4) {
@@ -35,19 +35,19 @@ pub fn next(rng: &mut Rng, corpus: &[Vec<u8>]) -> Vec<u8> {
 
 fn change(rng: &mut Rng, data: &mut Vec<u8>, corpus: &[Vec<u8>]) {
     if data.is_empty() {
-        data.push(rng.next() as u8);
+        data.push(rng.bits() as u8);
         return;
     }
     let at = rng.below(data.len());
     let n = 1 + rng.below(8.min(data.len() - at));
     match rng.below(9) {
         0 => data[at] ^= 1 << rng.below(8),
-        1 => data[at] = rng.next() as u8,
+        1 => data[at] = rng.bits() as u8,
         2 => {
             data.drain(at..at + n);
         }
         3 => {
-            let block: Vec<u8> = (0..n).map(|_| rng.next() as u8).collect();
+            let block: Vec<u8> = (0..n).map(|_| rng.bits() as u8).collect();
             data.splice(at..at, block);
         }
         4 => {

@@ -71,6 +71,7 @@ const NAMES: &[(&str, &str)] = &[
     ("masked_select", "MaskedSelectBackward0"),
     ("constant_pad_nd", "ConstantPadNdBackward0"),
     ("cast", "ToCopyBackward0"),
+    ("copy", "torch::autograd::CopyBackwards"),
     ("t", "TBackward0"),
     ("transpose", "TransposeBackward0"),
     ("mt", "TransposeBackward0"),

@@ -29,7 +29,7 @@ fn errors_are_pytorchs_and_not_panics() {
     let message = |r: Result<Tensor>| r.map(|_| ()).unwrap_err().to_string();
     assert_eq!(
         message(&t(&[1.0, 2.0]) + &t(&[1.0, 2.0, 3.0])),
-        "The size of tensor a (2) must match the size of tensor b (3) at non-singleton dimension 0"
+        "The size of tensor a (2) must match the size of tensor b (3) at non-singleton dimension 0\n  in add(): shapes [2], [3]"
     );
     assert_eq!(message(t(&[1.0, 2.0]).reshape(&[3])), "shape '[3]' is invalid for input of size 2");
     let x = t(&[1.0, 2.0]).requires_grad_().unwrap();
