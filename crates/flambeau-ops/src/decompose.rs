@@ -350,6 +350,19 @@ fn squares(s: &mut flambeau_core::op::Samples, p: Params) {
     }
 }
 
+/// A well-conditioned matrix and a right side for it.
+fn squares_and_rows(s: &mut flambeau_core::op::Samples, p: &Params) {
+    squares(s, p.clone());
+    for i in (0..s.list.len()).rev().take(3) {
+        let a = s.list[i].inputs[0].clone().expect("a matrix");
+        let mut sizes = a.sizes().to_vec();
+        *sizes.last_mut().expect("two dimensions") = 2;
+        let b = s.normal(&sizes);
+        s.list[i].inputs.push(Some(b));
+        s.list[i].grad = 3;
+    }
+}
+
 rows! { ROWS_ALL:
     cholesky_kernel = OpDef {
         kind: Kind::Kernel { infer: |x, _| square_metas(x), run: |b, x, o, _| by_type!(o[0], cholesky_run(b, x, o)) },
@@ -394,6 +407,7 @@ rows! { ROWS_ALL:
         diff: Diff::Vjp(lu_grad),
         saves: outputs(1),
         diff_outputs: 1,
+        samples: Some(|s| squares(s, Params::new())),
         ..kernel("lu_plain(Tensor A) -> (Tensor, Tensor, Tensor, Tensor)", "The kernel of `lu_square`.")
     };
     qr_kernel = OpDef {
@@ -478,6 +492,7 @@ rows! { ROWS_ALL:
         diff: Diff::Vjp(|c| solve_grads(c, None)),
         saves: Saves { inputs: 1, outputs: 1, cross: false },
         diff_outputs: 1,
+        samples: Some(|s| squares_and_rows(s, &Params::new())),
         ..kernel("solve_kernel(Tensor A, Tensor B) -> (Tensor, Tensor)", "X of `A X = B` and the first zero pivot.")
     };
     solve_triangular_kernel = OpDef {
@@ -499,6 +514,7 @@ rows! { ROWS_ALL:
         },
         diff: Diff::Vjp(det_grad),
         saves: Saves { inputs: 1, outputs: 3, cross: false },
+        samples: Some(|s| squares(s, Params::new())),
         ..kernel("det_kernel(Tensor A) -> (Tensor, Tensor, Tensor)", "The determinant, its sign and the logarithm of its modulus.")
     };
 }

@@ -425,6 +425,7 @@ rows! { ROWS_ALL:
     });
     cholesky_inverse = row("cholesky_inverse(Tensor L, bool upper=False, *, Tensor? out=None) -> Tensor", "The inverse of A from its Cholesky factor.", FM, |x, p| {
         let l = many_rows(x, 0, "input")?;
+        check_matrix(&l, "cholesky_inverse", true)?;
         let l = if p.bool(0) { h(&l)? } else { l };
         let eye = expand(&identity_like(&l)?, l.sizes())?;
         let half = solve_triangle(&l, &eye, false, false)?;

@@ -66,6 +66,18 @@ fn signatures_parse() {
     assert!(bad.is_empty(), "{bad:?}");
 }
 
+/// Kernels whose gradient holds for what their public functions feed them only (symmetric matrices, triangles, vectors up to
+/// a phase, complex halves): checked through those functions in tests/linalg.
+const CHECKED_BY_THEIR_FUNCTIONS: [&str; 7] = [
+    "cholesky_kernel",
+    "eigh_kernel",
+    "svd_kernel",
+    "eig_kernel",
+    "solve_triangular_kernel",
+    "pinv_kernel",
+    "fft_kernel",
+];
+
 #[test]
 fn differentiable_rows_have_samples() {
     flambeau_ops::init();
@@ -77,7 +89,11 @@ fn differentiable_rows_have_samples() {
             if let Some(f) = op.samples {
                 f(&mut s);
             }
-            computes && !matches!(op.diff, flambeau_core::op::Diff::Never) && s.list.iter().all(|s| s.grad == 0)
+            let checked = CHECKED_BY_THEIR_FUNCTIONS.contains(&op.name);
+            computes
+                && !checked
+                && !matches!(op.diff, flambeau_core::op::Diff::Never)
+                && s.list.iter().all(|s| s.grad == 0)
         })
         .map(|op| op.name)
         .collect();
