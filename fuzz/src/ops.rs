@@ -1,12 +1,13 @@
 //! Operations with random arguments, run through the dispatch boundary as every front door does.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use crate::Outcome;
 use crate::input::Input;
 use flambeau_core::layout::{Dims, contiguous_strides};
 use flambeau_core::op::{Kind, OpDef, Params, Value};
 use flambeau_core::schema::{Schema, Type};
+use flambeau_core::shared::Shared;
 use flambeau_core::storage::Storage;
 use flambeau_core::view::Layout;
 use flambeau_core::{DType, Device, Tensor, call};
@@ -88,7 +89,7 @@ static ALL: LazyLock<Vec<Row>> = LazyLock::new(|| {
 
 /// A tensor inside a larger block whose rest is known.
 struct Guarded {
-    storage: Arc<Storage>,
+    storage: Shared<Storage>,
     start: usize,
     end: usize,
 }
@@ -106,7 +107,7 @@ fn tensor(input: &mut Input, sizes: &[i64], dtype: DType) -> Option<(Tensor, Gua
     let n: i64 = sizes.iter().product();
     let item = dtype.size();
     let nbytes = 2 * MARGIN + n as usize * item;
-    let storage = Arc::new(Storage::new(nbytes, Device::CPU).ok()?);
+    let storage = Storage::new(nbytes, Device::CPU).ok()?;
     // SAFETY: a fresh block of this many bytes, written before it is read. Only 0 and 1 are values of a bool.
     unsafe {
         std::ptr::write_bytes(storage.ptr(), GUARD, nbytes);

@@ -4,7 +4,7 @@
 //! a memory-bound operation on a fresh 16 MB block. Small blocks (up to 4 KB) are cached per thread without a lock.
 
 use std::alloc::{Layout, alloc, dealloc};
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,8 @@ pub const ALIGN: usize = 64;
 const SMALL_STEP: usize = 64;
 const SMALL_MAX: usize = 4096;
 const SMALL_CLASSES: usize = SMALL_MAX / SMALL_STEP;
-const SMALL_KEEP: usize = 64;
+/// Bytes of freed small blocks that a thread keeps, per class.
+const SMALL_KEEP: usize = 128 << 10;
 /// Large classes: four per power of two, from 4 KB to 2^47.
 const LARGE_CLASSES: usize = 36 * 4;
 /// Freed memory kept for reuse, at most.
@@ -37,16 +38,56 @@ pub(crate) fn lock_all() -> Vec<MutexGuard<'static, Vec<usize>>> {
     LARGE.iter().map(lock).collect()
 }
 
-struct Small([Vec<NonNull<u8>>; SMALL_CLASSES]);
+/// A thread's freed small blocks: per class the last one, whose first word points to the one before, and how many more may come.
+struct Small([(Cell<*mut u8>, Cell<usize>); SMALL_CLASSES]);
+
+impl Small {
+    const fn new() -> Small {
+        let mut lists = [const { (Cell::new(std::ptr::null_mut()), Cell::new(0)) }; SMALL_CLASSES];
+        let mut class = 0;
+        while class < SMALL_CLASSES {
+            lists[class].1 = Cell::new(SMALL_KEEP / ((class + 1) * SMALL_STEP));
+            class += 1;
+        }
+        Small(lists)
+    }
+
+    #[inline]
+    fn pop(&self, class: usize) -> Option<NonNull<u8>> {
+        let (last, room) = &self.0[class];
+        let block = NonNull::new(last.get())?;
+        // SAFETY: a freed block of this thread's; `push` left a pointer in it.
+        last.set(unsafe { block.cast().read() });
+        room.set(room.get() + 1);
+        Some(block)
+    }
+
+    /// Whether the block was kept.
+    ///
+    /// # Safety
+    /// `block` is a block of this class that nobody uses.
+    #[inline]
+    unsafe fn push(&self, class: usize, block: NonNull<u8>) -> bool {
+        let (last, room) = &self.0[class];
+        if room.get() == 0 {
+            return false;
+        }
+        // SAFETY: the smallest class is larger than a pointer and aligned for one.
+        unsafe { block.cast().write(last.get()) };
+        last.set(block.as_ptr());
+        room.set(room.get() - 1);
+        true
+    }
+}
 
 thread_local! {
-    static SMALL: RefCell<Small> = const { RefCell::new(Small([const { Vec::new() }; SMALL_CLASSES])) };
+    static SMALL: Small = const { Small::new() };
 }
 
 impl Drop for Small {
     fn drop(&mut self) {
-        for (class, list) in self.0.iter_mut().enumerate() {
-            for p in list.drain(..) {
+        for class in 0..SMALL_CLASSES {
+            while let Some(p) = self.pop(class) {
                 release(p, (class + 1) * SMALL_STEP);
             }
         }
@@ -116,7 +157,7 @@ fn large_size(class: usize) -> usize {
 pub fn allocate(bytes: usize) -> Result<NonNull<u8>> {
     if bytes <= SMALL_MAX {
         let class = bytes.saturating_sub(1) / SMALL_STEP;
-        if let Ok(Some(p)) = SMALL.try_with(|s| s.borrow_mut().0[class].pop()) {
+        if let Ok(Some(p)) = SMALL.try_with(|s| s.pop(class)) {
             return Ok(p);
         }
         return system((class + 1) * SMALL_STEP);
@@ -159,14 +200,8 @@ fn allocate_large(bytes: usize) -> Result<NonNull<u8>> {
 pub unsafe fn free(p: NonNull<u8>, bytes: usize) {
     if bytes <= SMALL_MAX {
         let class = bytes.saturating_sub(1) / SMALL_STEP;
-        let kept = SMALL.try_with(|s| {
-            let list = &mut s.borrow_mut().0[class];
-            let keep = list.len() < SMALL_KEEP;
-            if keep {
-                list.push(p);
-            }
-            keep
-        });
+        // SAFETY: by the contract.
+        let kept = SMALL.try_with(|s| unsafe { s.push(class, p) });
         if !matches!(kept, Ok(true)) {
             release(p, (class + 1) * SMALL_STEP);
         }
@@ -207,7 +242,23 @@ mod tests {
             assert_eq!(p.as_ptr() as usize % ALIGN, 0);
             // SAFETY: `p` was just allocated with this size.
             unsafe { free(p, bytes) };
+            let q = allocate(bytes).unwrap();
+            assert_eq!(p, q);
+            // SAFETY: as above.
+            unsafe { free(q, bytes) };
         }
+    }
+
+    #[test]
+    fn a_thread_keeps_only_so_many_small_blocks() {
+        let blocks: Vec<_> = (0..SMALL_KEEP / 4096 + 5).map(|_| allocate(4096).unwrap()).collect();
+        // SAFETY: allocated above, freed once.
+        blocks.iter().for_each(|&p| unsafe { free(p, 4096) });
+        assert_eq!(SMALL.with(|s| s.0[SMALL_CLASSES - 1].1.get()), 0);
+        let again: Vec<_> = (0..SMALL_KEEP / 4096).map(|_| allocate(4096).unwrap()).collect();
+        assert!(again.iter().rev().eq(blocks.iter().take(again.len())));
+        // SAFETY: as above.
+        again.iter().for_each(|&p| unsafe { free(p, 4096) });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::autograd::{self, Action, AutogradMeta, Creation, Edges, Node, OutMeta, Saved, ViewMeta};
+use crate::autograd::{self, Action, Creation, Edges, Node, OutMeta, Saved, ViewMeta};
 use crate::device::backend;
 use crate::dtype::can_cast;
 use crate::error::{Error, Result};
@@ -11,6 +11,7 @@ use crate::intrinsics::intrinsics;
 use crate::layout::{self, Dims};
 use crate::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params};
 use crate::quick::quick;
+use crate::shared::Shared;
 use crate::tensor::{Tensor, flag};
 use crate::view::ViewOp;
 
@@ -44,11 +45,7 @@ pub fn call(op: &'static OpDef, x: Inputs, p: Params) -> Result<Outs> {
                 && let Some(y) = quick(kernel, x, &p)?
             {
                 if wants_record(op, x) {
-                    let node = record(op, x, std::slice::from_ref(&y), p, false)?;
-                    y.attach_new(node.clone(), 0);
-                    if autograd::packing() {
-                        pack_outputs(op, std::slice::from_ref(&y), &node)?;
-                    }
+                    record_outputs(op, x, std::slice::from_ref(&y), p)?;
                 }
                 let mut outs = Outs::new();
                 outs.push(y);
@@ -61,25 +58,7 @@ pub fn call(op: &'static OpDef, x: Inputs, p: Params) -> Result<Outs> {
             }
             execute(op, x, &outs, &p)?;
             if wants_record(op, x) {
-                let node = record(op, x, &outs, p, false)?;
-                let differentiable =
-                    |i: usize, y: &Tensor| op.diff_outputs >> i & 1 != 0 && y.dtype().is_differentiable();
-                if let [y] = &outs[..]
-                    && !autograd::packing()
-                {
-                    if differentiable(0, y) {
-                        y.attach_new(node, 0);
-                    }
-                    return Ok(outs);
-                }
-                for (i, y) in outs.iter().enumerate() {
-                    if differentiable(i, y) {
-                        y.attach_new(node.clone(), i as u32);
-                    }
-                }
-                if autograd::packing() {
-                    pack_outputs(op, &outs, &node)?;
-                }
+                record_outputs(op, x, &outs, p)?;
             }
             Ok(outs)
         }
@@ -112,7 +91,7 @@ fn label(name: &'static str, writes: bool, x: Inputs, outs: &[Tensor]) {
         if y.has(flag::GRAD)
             && (written || !x.iter().flatten().any(|t| t.is(y)))
             && let Some(node) = y.grad_fn()
-            && (written || !x.iter().flatten().any(|t| t.grad_fn().is_some_and(|n| std::sync::Arc::ptr_eq(&n, &node))))
+            && (written || !x.iter().flatten().any(|t| t.grad_fn().is_some_and(|n| Shared::ptr_eq(&n, &node))))
         {
             node.set_label(name);
         }
@@ -122,6 +101,14 @@ fn label(name: &'static str, writes: bool, x: Inputs, outs: &[Tensor]) {
 /// [`call`] for operations with one result.
 #[inline]
 pub fn call1(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> {
+    if let Some(kernel) = op.quick
+        && let Some(y) = quick(kernel, x, &p)?
+    {
+        if wants_record(op, x) {
+            record_outputs(op, x, std::slice::from_ref(&y), p)?;
+        }
+        return Ok(y);
+    }
     call(op, x, p).map(|mut outs| outs.swap_remove(0))
 }
 
@@ -191,7 +178,7 @@ fn wants_record(op: &OpDef, x: Inputs) -> bool {
 
 /// Makes the node, saving exactly what the row declares.
 #[inline]
-fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bool) -> Result<std::sync::Arc<Node>> {
+fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bool) -> Result<Shared<Node>> {
     let mut next = Edges::new();
     for t in x {
         next.push(match t {
@@ -211,6 +198,30 @@ fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bo
         metas.push(OutMeta::of(y));
     }
     Ok(Node::recorded(op, p, saved, next, metas))
+}
+
+/// Records a call, and gives the outputs that can have gradients their places in the graph.
+#[inline]
+fn record_outputs(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params) -> Result<()> {
+    let node = record(op, x, outs, p, false)?;
+    let differentiable = |i: usize| op.diff_outputs >> i & 1 != 0 && outs[i].dtype().is_differentiable();
+    if let [y] = outs
+        && !autograd::packing()
+    {
+        if differentiable(0) {
+            y.attach_new(node, 0);
+        }
+        return Ok(());
+    }
+    for (i, y) in outs.iter().enumerate() {
+        if differentiable(i) {
+            y.attach_new(node.clone(), i as u32);
+        }
+    }
+    if autograd::packing() {
+        pack_outputs(op, outs, &node)?;
+    }
+    Ok(())
 }
 
 fn save_inputs(
@@ -300,8 +311,7 @@ fn view_named(op: &ViewOp, x: &Tensor, name: &'static str) -> Result<Tensor> {
             let out = smallvec::smallvec![OutMeta::of(&y)];
             let from = op.depends_on_strides().then(|| Box::new(x.layout()));
             let node = Node::new(Action::View { op: op.clone(), from, name }, smallvec::smallvec![Some(edge)], out);
-            y.init_meta(AutogradMeta::recorded(node, 0, Some(Box::new(meta))));
-            y.set_flag(flag::GRAD | flag::VIEW, true);
+            place_view(&y, node, 0, meta);
         }
         _ => keep_unrecorded(&y, meta, recording && differentiable),
     }
@@ -333,8 +343,7 @@ pub fn views(ops: Vec<ViewOp>, x: &Tensor, name: &'static str) -> Result<Outs> {
     for (i, (y, meta)) in outs.iter().zip(metas).enumerate() {
         match &node {
             Some(node) => {
-                y.init_meta(AutogradMeta::recorded(node.clone(), i as u32, Some(Box::new(meta))));
-                y.set_flag(flag::GRAD | flag::VIEW, true);
+                place_view(y, node.clone(), i as u32, meta);
             }
             None => keep_unrecorded(y, meta, recording && y.dtype().is_differentiable()),
         }
@@ -384,10 +393,21 @@ fn look(op: &ViewOp, x: &Tensor) -> Result<Look> {
     Ok(Look::Kept(y, meta, differentiable))
 }
 
+fn place_view(y: &Tensor, node: Shared<Node>, nr: u32, meta: ViewMeta) {
+    y.init_meta(
+        |inner| {
+            inner.grad_fn = Some(node);
+            inner.output_nr = nr;
+            inner.view = Some(Box::new(meta));
+        },
+        flag::GRAD | flag::VIEW,
+    );
+}
+
 fn keep_unrecorded(y: &Tensor, meta: ViewMeta, follows_base: bool) {
-    y.init_meta(AutogradMeta::viewing(meta));
     // Under `no_grad` the result does not require a gradient, whatever its base does.
-    y.set_flag(if follows_base { flag::VIEW } else { flag::VIEW | flag::FROZEN }, true);
+    let flags = if follows_base { flag::VIEW } else { flag::VIEW | flag::FROZEN };
+    y.init_meta(|inner| inner.view = Some(Box::new(meta)), flags);
 }
 
 /// Refuses writes that autograd could not follow, with PyTorch's words.
@@ -499,7 +519,7 @@ pub fn call_inplace(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> 
 /// Refuses operands that overlap what is written without being it, where an elementwise kernel would read what it wrote.
 fn check_overlap(x: Inputs, target: &Tensor) -> Result<()> {
     for t in x.iter().flatten().skip(1) {
-        if std::sync::Arc::ptr_eq(t.storage(), target.storage()) && partly_overlap(t, target) {
+        if Shared::ptr_eq(t.storage(), target.storage()) && partly_overlap(t, target) {
             return Err(Error::runtime(
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory \
                  location. Please clone() the tensor before performing the operation.",
@@ -528,7 +548,7 @@ fn partly_overlap(a: &Tensor, b: &Tensor) -> bool {
 fn is_safe_inplace(op: &OpDef, x: Inputs, target: &Tensor) -> bool {
     op.surfaces & crate::op::surface::INPLACE != 0
         && x.iter().flatten().skip(1).all(|t| {
-            !std::sync::Arc::ptr_eq(t.storage(), target.storage())
+            !Shared::ptr_eq(t.storage(), target.storage())
                 || (t.strides() == target.strides() && t.offset() == target.offset() && t.sizes() == target.sizes())
         })
 }
@@ -597,7 +617,7 @@ pub fn call_out(op: &'static OpDef, x: Inputs, p: Params, outs: &[Tensor]) -> Re
                 && metas.iter().zip(outs).all(|(m, out)| {
                     m.dtype == out.dtype()
                         && laid_out(op, m, out)
-                        && x.iter().flatten().all(|t| !std::sync::Arc::ptr_eq(t.storage(), out.storage()))
+                        && x.iter().flatten().all(|t| !Shared::ptr_eq(t.storage(), out.storage()))
                 });
             if direct {
                 execute(op, x, outs, &p)?;

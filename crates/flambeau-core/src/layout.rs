@@ -15,7 +15,7 @@ pub fn fmt(sizes: &[i64]) -> String {
 }
 
 /// [`Dims`] of a slice, without a call to copy a few numbers.
-#[inline]
+#[inline(always)]
 pub fn dims(s: &[i64]) -> Dims {
     match *s {
         [] => Dims::new(),
@@ -66,7 +66,7 @@ fn checked_numel_of_any(sizes: &[i64], element: usize) -> Result<usize> {
 }
 
 /// Row-major strides.
-#[inline]
+#[inline(always)]
 pub fn contiguous_strides(sizes: &[i64]) -> Dims {
     match *sizes {
         [] => Dims::new(),

@@ -16,6 +16,7 @@ mod out_rules;
 mod quick;
 pub mod random;
 pub mod schema;
+pub mod shared;
 pub mod storage;
 mod tensor;
 pub mod view;

@@ -4,6 +4,7 @@ use crate::dtype::DType;
 use crate::error::Result;
 use crate::layout;
 use crate::op::{Inputs, OpDef};
+use crate::shared::Shared;
 use crate::tensor::Tensor;
 use crate::{bail, check};
 
@@ -76,7 +77,7 @@ fn overlap(a: &Tensor, b: &Tensor) -> bool {
         };
         (t.offset() + reach(false), t.offset() + reach(true))
     };
-    if a.numel() == 0 || b.numel() == 0 || !std::sync::Arc::ptr_eq(a.storage(), b.storage()) {
+    if a.numel() == 0 || b.numel() == 0 || !Shared::ptr_eq(a.storage(), b.storage()) {
         return false;
     }
     let ((a0, a1), (b0, b1)) = (span(a), span(b));

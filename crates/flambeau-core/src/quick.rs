@@ -3,7 +3,7 @@
 //! A call on eight numbers costs what its administration costs. Operands of one float type and shape, or one and a host number,
 //! need neither inference nor a look at strides; everything else takes the general way of `call.rs`, which means the same.
 
-use std::sync::Arc;
+use std::mem::MaybeUninit;
 
 use crate::backend::BinaryOp;
 use crate::device::backend;
@@ -33,13 +33,13 @@ pub(crate) fn quick(kernel: BinaryOp, x: Inputs, p: &Params) -> Result<Option<Te
         return Ok(None);
     }
     let n = x.numel as usize;
-    let mut spread = [0u64; SPREAD];
+    let mut spread = MaybeUninit::<[u64; SPREAD]>::uninit();
     let second = if y.dtype == x.dtype && y.contiguous && !b.is_wrapped() && layout::same(&x.sizes, &y.sizes) {
         b.data_ptr()
     } else if b.is_wrapped() && y.dtype == DType::F64 && !x.sizes.is_empty() && n <= SPREAD {
         // SAFETY: a wrapped number of this dtype is one `f64` in memory of its own.
         let number = unsafe { b.data_ptr().cast::<f64>().read() };
-        let to = spread.as_mut_ptr();
+        let to = spread.as_mut_ptr().cast::<u64>();
         for i in 0..n {
             // SAFETY: `n` elements of at most eight bytes fit.
             unsafe {
@@ -54,7 +54,7 @@ pub(crate) fn quick(kernel: BinaryOp, x: Inputs, p: &Params) -> Result<Option<Te
         return Ok(None);
     };
     let out = Tensor::build(Body {
-        storage: Arc::new(Storage::new(n * x.dtype.size(), x.device)?),
+        storage: Storage::new(n * x.dtype.size(), x.device)?,
         sizes: layout::dims(&x.sizes),
         strides: layout::contiguous_strides(&x.sizes),
         offset: 0,

@@ -1,4 +1,6 @@
 //! Bytes that tensors share.
+//!
+//! A storage of few bytes holds them in its own block of memory, behind itself.
 
 use std::any::Any;
 use std::ptr::NonNull;
@@ -7,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering:
 use crate::alloc;
 use crate::device::Device;
 use crate::error::Result;
+use crate::shared::Shared;
 
 /// A block of raw bytes with a version that every in-place write raises. Views share it; nothing locks it:
 /// racing writes from several threads are the caller's problem, as in PyTorch.
@@ -19,7 +22,12 @@ pub struct Storage {
     owner: AtomicPtr<Foreign>,
     /// Its address is known outside, so it may not move.
     pinned: AtomicBool,
+    /// The bytes lie in the storage's own block and go with it.
+    inside: AtomicBool,
 }
+
+/// Bytes up to which a storage holds them itself.
+const INSIDE: usize = 1024;
 
 struct Foreign {
     owner: Box<dyn Any + Send + Sync>,
@@ -34,17 +42,26 @@ fn leak(owner: Box<dyn Any + Send + Sync>, before: Option<Storage>) -> *mut Fore
 impl Storage {
     /// Uninitialised bytes; on the meta device no memory at all.
     #[inline]
-    pub fn new(nbytes: usize, device: Device) -> Result<Storage> {
-        let ptr =
-            if device.is_meta() || nbytes == 0 { std::ptr::null_mut() } else { alloc::allocate(nbytes)?.as_ptr() };
-        Ok(Storage {
+    pub fn new(nbytes: usize, device: Device) -> Result<Shared<Storage>> {
+        let storage = |ptr, inside| Storage {
             ptr: AtomicPtr::new(ptr),
             nbytes: AtomicUsize::new(nbytes),
             version: AtomicU32::new(0),
             device,
             owner: AtomicPtr::new(std::ptr::null_mut()),
             pinned: AtomicBool::new(false),
-        })
+            inside: AtomicBool::new(inside),
+        };
+        if device.is_meta() || nbytes == 0 {
+            return Ok(Shared::new(storage(std::ptr::null_mut(), false)));
+        }
+        if nbytes <= INSIDE {
+            return Shared::with_tail(nbytes, |place, tail| {
+                place.write(storage(tail.as_ptr(), true));
+            });
+        }
+        let bytes = alloc::allocate(nbytes)?;
+        Ok(Shared::new(storage(bytes.as_ptr(), false)))
     }
 
     /// Wraps memory that `owner` keeps alive.
@@ -59,6 +76,7 @@ impl Storage {
             device: Device::CPU,
             owner: AtomicPtr::new(leak(owner, None)),
             pinned: AtomicBool::new(false),
+            inside: AtomicBool::new(false),
         }
     }
 
@@ -97,7 +115,9 @@ impl Storage {
             // SAFETY: both blocks hold at least the common length and are distinct; the old one is freed once.
             unsafe {
                 std::ptr::copy_nonoverlapping(p.as_ptr(), new, old.min(nbytes));
-                alloc::free(p, old);
+                if !self.inside.swap(false, Relaxed) {
+                    alloc::free(p, old);
+                }
             }
         }
         self.ptr.store(new, Relaxed);
@@ -130,6 +150,7 @@ impl Storage {
             device: self.device,
             owner: AtomicPtr::new(self.owner.load(Relaxed)),
             pinned: AtomicBool::new(false),
+            inside: AtomicBool::new(self.inside.swap(false, Relaxed)),
         };
         // Dropped here unless someone looks into it.
         let kept = Some(before).filter(|_| self.pinned.load(Relaxed));
@@ -150,7 +171,9 @@ impl Drop for Storage {
         if !owner.is_null() {
             // SAFETY: leaked by `leak`, taken back once.
             drop(unsafe { Box::from_raw(owner) });
-        } else if let Some(p) = NonNull::new(self.ptr()) {
+        } else if !*self.inside.get_mut()
+            && let Some(p) = NonNull::new(self.ptr())
+        {
             // SAFETY: allocated by `new` or `resize` with the recorded size; this is the last use.
             unsafe { alloc::free(p, self.nbytes()) }
         }
@@ -164,26 +187,29 @@ mod tests {
     use super::*;
 
     fn bytes(s: &Storage) -> Vec<u8> {
+        if s.nbytes() == 0 {
+            return Vec::new();
+        }
         // SAFETY: the test's storages are filled and nothing else uses them.
         unsafe { std::slice::from_raw_parts(s.ptr(), s.nbytes()) }.to_vec()
     }
 
     #[test]
     fn a_moved_storage_keeps_its_bytes_and_frees_every_owner() {
-        for pinned in [false, true] {
-            let s = Storage::new(100, Device::CPU).unwrap();
-            // SAFETY: 100 bytes of its own.
-            unsafe { std::ptr::write_bytes(s.ptr(), 7, 100) };
+        for (pinned, n) in [(false, 100), (true, 100), (false, 5000), (true, 5000)] {
+            let s = Storage::new(n, Device::CPU).unwrap();
+            // SAFETY: `n` bytes of its own.
+            unsafe { std::ptr::write_bytes(s.ptr(), 7, n) };
             if pinned {
                 s.pin();
             }
             assert!(s.owner().is_none());
             let before = s.ptr();
-            let mut memory = vec![0u8; 100];
+            let mut memory = vec![0u8; n];
             let life = Arc::new(());
             // SAFETY: `memory` outlives the storage and has its length.
             unsafe { s.move_to(memory.as_mut_ptr(), Box::new(life.clone())) };
-            assert_eq!(bytes(&s), [7; 100]);
+            assert_eq!(bytes(&s), vec![7; n]);
             assert_eq!(s.ptr(), memory.as_mut_ptr());
             assert!(s.owner().is_some_and(|o| o.is::<Arc<()>>()) && !s.is_resizable());
             if pinned {
@@ -193,6 +219,23 @@ mod tests {
             assert_eq!(Arc::strong_count(&life), 2);
             drop(s);
             assert_eq!(Arc::strong_count(&life), 1);
+        }
+    }
+
+    #[test]
+    fn a_resized_storage_keeps_its_bytes() {
+        let s = Storage::new(100, Device::CPU).unwrap();
+        // SAFETY: as many bytes of its own, here and below.
+        unsafe { std::ptr::write_bytes(s.ptr(), 7, 100) };
+        for n in [3000, 60_000, 20, 0, 50] {
+            let kept = n.min(s.nbytes());
+            // SAFETY: nothing else uses it.
+            unsafe { s.resize(n) }.unwrap();
+            assert!(bytes(&s)[..kept].iter().all(|&b| b == 7) && s.nbytes() == n);
+            if n > 0 {
+                // SAFETY: as above.
+                unsafe { std::ptr::write_bytes(s.ptr(), 7, n) };
+            }
         }
     }
 }

@@ -2,38 +2,36 @@
 
 use std::cell::{RefCell, UnsafeCell};
 use std::ffi::c_void;
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicPtr, AtomicU8, AtomicU32,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering::Relaxed};
 
-use crate::autograd::AutogradMeta;
+use crate::autograd::{AutogradMeta, MetaInner};
 use crate::backend::Raw;
 use crate::device::{Device, backend};
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::layout::{self, Dims};
 use crate::scalar::Scalar;
+use crate::shared::{Shared, SharedWeak};
 use crate::storage::Storage;
 use crate::view::{Layout, ViewOp};
 
 /// A dense tensor: PyTorch's `Tensor`. Cloning copies the handle, not the data.
 #[derive(Clone)]
-pub struct Tensor(pub(crate) Arc<Impl>);
+pub struct Tensor(pub(crate) Shared<Impl>);
 
 pub(crate) struct Impl {
     body: UnsafeCell<Body>,
     flags: AtomicU8,
-    /// A leaked `Box`, freed with the tensor; null for tensors that autograd does not know.
-    meta: AtomicPtr<AutogradMeta>,
+    /// Empty, and not looked at, for tensors that autograd does not know (`flag::META`).
+    meta: ManuallyDrop<AutogradMeta>,
     /// The front end's object for this tensor, if one lives (not owned).
     pyobj: AtomicPtr<c_void>,
 }
 
 pub(crate) struct Body {
-    pub storage: Arc<Storage>,
+    pub storage: Shared<Storage>,
     pub sizes: Dims,
     pub strides: Dims,
     pub offset: i64,
@@ -46,14 +44,16 @@ pub(crate) struct Body {
 }
 
 impl Drop for Impl {
+    #[inline]
     fn drop(&mut self) {
-        let meta = *self.meta.get_mut();
-        if !meta.is_null() {
-            // SAFETY: made by `Box::into_raw` in `install_meta`, and nobody else has the tensor.
-            let meta = unsafe { Box::from_raw(meta) };
-            if meta.is_awaited() {
-                self.survive(meta);
-            }
+        if *self.flags.get_mut() & flag::META == 0 {
+            return;
+        }
+        if self.meta.is_awaited() {
+            self.survive();
+        } else {
+            // SAFETY: dropped once, here; nobody else has the tensor.
+            unsafe { ManuallyDrop::drop(&mut self.meta) }
         }
     }
 }
@@ -61,8 +61,9 @@ impl Drop for Impl {
 impl Impl {
     /// A graph still has gradients to add to this leaf, which nobody else holds any more: it goes on as the graph's own.
     #[cold]
-    fn survive(&mut self, meta: Box<AutogradMeta>) {
+    fn survive(&mut self) {
         let this: *const Impl = self;
+        let meta = ManuallyDrop::new(std::mem::take(&mut *self.meta));
         let b = self.body.get_mut();
         let body = Body {
             storage: b.storage.clone(),
@@ -71,10 +72,10 @@ impl Impl {
             version: b.version.clone(),
             ..*b
         };
-        let heir = Tensor(Arc::new(Impl {
+        let heir = Tensor(Shared::new(Impl {
             body: UnsafeCell::new(body),
             flags: AtomicU8::new(*self.flags.get_mut()),
-            meta: AtomicPtr::new(Box::into_raw(meta)),
+            meta,
             pyobj: AtomicPtr::new(std::ptr::null_mut()),
         }));
         crate::autograd::bequeath(|weak| std::ptr::eq(weak.0.as_ptr(), this), heir);
@@ -100,31 +101,43 @@ pub(crate) mod flag {
     pub const FROZEN: u8 = 16;
     /// Left the graph by `detach_`.
     pub const DETACHED: u8 = 32;
+    /// Autograd knows the tensor: there is something in `Impl::meta`.
+    pub const META: u8 = 64;
 }
 
 impl Tensor {
     /// Wraps a layout over a storage. The caller has checked that it lies inside.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn build(body: Body) -> Tensor {
         let flags = if crate::autograd::inference_mode() { flag::INFERENCE } else { 0 };
-        // Written where it stays: `Arc::new` would build it on the stack and copy it.
-        let mut place = Arc::new(MaybeUninit::<Impl>::uninit());
-        let p = Arc::get_mut(&mut place).expect("just made").as_mut_ptr();
-        // SAFETY: every field of a fresh `Impl` is written once, without being read or dropped before.
-        unsafe {
-            (&raw mut (*p).body).write(UnsafeCell::new(body));
-            (&raw mut (*p).flags).write(AtomicU8::new(flags));
-            (&raw mut (*p).meta).write(AtomicPtr::new(std::ptr::null_mut()));
-            (&raw mut (*p).pyobj).write(AtomicPtr::new(std::ptr::null_mut()));
-            Tensor(place.assume_init())
-        }
+        // Written where it stays, field by field, instead of built on the stack and copied.
+        let Body { storage, sizes, strides, offset, numel, dtype, device, contiguous, version } = body;
+        Tensor(Shared::place(|place: &mut MaybeUninit<Impl>| {
+            let p = place.as_mut_ptr();
+            // SAFETY: every field of a fresh `Impl` is written once, without being read or dropped before.
+            unsafe {
+                let b = UnsafeCell::raw_get(&raw const (*p).body);
+                (&raw mut (*b).storage).write(storage);
+                (&raw mut (*b).sizes).write(sizes);
+                (&raw mut (*b).strides).write(strides);
+                (&raw mut (*b).offset).write(offset);
+                (&raw mut (*b).numel).write(numel);
+                (&raw mut (*b).dtype).write(dtype);
+                (&raw mut (*b).device).write(device);
+                (&raw mut (*b).contiguous).write(contiguous);
+                (&raw mut (*b).version).write(version);
+                (&raw mut (*p).flags).write(AtomicU8::new(flags));
+                (&raw mut (*p).meta).write(ManuallyDrop::new(AutogradMeta::default()));
+                (&raw mut (*p).pyobj).write(AtomicPtr::new(std::ptr::null_mut()));
+            }
+        }))
     }
 
     /// Uninitialised memory with row-major strides.
     pub fn empty(sizes: &[i64], dtype: DType, device: Device) -> Result<Tensor> {
         let numel = layout::checked_numel(sizes, dtype.size())?;
         Ok(Self::build(Body {
-            storage: Arc::new(Storage::new(numel * dtype.size(), device)?),
+            storage: Storage::new(numel * dtype.size(), device)?,
             sizes: layout::dims(sizes),
             strides: layout::contiguous_strides(sizes),
             offset: 0,
@@ -148,7 +161,7 @@ impl Tensor {
         let extent = if numel == 0 { 0 } else { 1 + span(sizes, strides)?.1 };
         let bytes = layout::checked_numel(&[extent], dtype.size())? * dtype.size();
         Ok(Self::build(Body {
-            storage: Arc::new(Storage::new(bytes, device)?),
+            storage: Storage::new(bytes, device)?,
             sizes: Dims::from_slice(sizes),
             strides: Dims::from_slice(strides),
             offset: 0,
@@ -161,7 +174,7 @@ impl Tensor {
     }
 
     /// A tensor over part of a storage; refused where the layout leaves it.
-    pub fn from_storage(storage: Arc<Storage>, layout: Layout) -> Result<Tensor> {
+    pub fn from_storage(storage: Shared<Storage>, layout: Layout) -> Result<Tensor> {
         let numel = layout::checked_numel(&layout.sizes, layout.dtype.size())?;
         let item = layout.dtype.size() as i128;
         if numel > 0 {
@@ -310,7 +323,7 @@ impl Tensor {
     }
 
     #[inline]
-    pub fn storage(&self) -> &Arc<Storage> {
+    pub fn storage(&self) -> &Shared<Storage> {
         &self.body().storage
     }
 
@@ -368,18 +381,18 @@ impl Tensor {
     /// The same object, not only equal values.
     #[inline]
     pub fn is(&self, other: &Tensor) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Shared::ptr_eq(&self.0, &other.0)
     }
 
     /// An address that names the object, for maps.
     #[inline]
     pub fn id(&self) -> usize {
-        Arc::as_ptr(&self.0) as usize
+        Shared::as_ptr(&self.0) as usize
     }
 
     /// How many handles exist.
     pub fn handles(&self) -> usize {
-        Arc::strong_count(&self.0)
+        Shared::strong_count(&self.0)
     }
 
     /// A new object over the same memory and version, outside any graph (`detach`).
@@ -470,43 +483,24 @@ impl Tensor {
 
     #[inline]
     pub(crate) fn meta_opt(&self) -> Option<&AutogradMeta> {
-        // SAFETY: null, or a box that lives as long as the tensor and is only read through shared references.
-        unsafe { self.0.meta.load(Acquire).as_ref() }
+        self.has(flag::META).then_some(&*self.0.meta)
     }
 
-    pub(crate) fn meta(&self) -> &AutogradMeta {
-        match self.meta_opt() {
-            Some(m) => m,
-            None => self.install_meta(AutogradMeta::default()),
-        }
-    }
-
-    /// Another thread may have been first: then its state stays.
-    fn install_meta(&self, meta: AutogradMeta) -> &AutogradMeta {
-        let new = Box::into_raw(Box::new(meta));
-        match self.0.meta.compare_exchange(std::ptr::null_mut(), new, AcqRel, Acquire) {
-            // SAFETY: just stored, freed only with the tensor.
-            Ok(_) => unsafe { &*new },
-            Err(first) => {
-                // SAFETY: `new` was not stored; `first` lives as long as the tensor.
-                unsafe {
-                    drop(Box::from_raw(new));
-                    &*first
-                }
-            }
-        }
-    }
-
-    /// [`init_meta`](Self::init_meta) of a tensor that no other thread knows yet, without atomic exchanges.
     #[inline]
-    pub(crate) fn init_meta_new(&self, meta: AutogradMeta, flags: u8) {
-        debug_assert!(self.handles() == 1 && self.meta_opt().is_none());
-        self.0.meta.store(Box::into_raw(Box::new(meta)), Release);
-        self.0.flags.store(self.0.flags.load(Relaxed) | flags, Relaxed);
+    pub(crate) fn meta(&self) -> &AutogradMeta {
+        if !self.has(flag::META) {
+            self.set_flag(flag::META, true);
+        }
+        &self.0.meta
     }
 
-    pub(crate) fn init_meta(&self, meta: AutogradMeta) {
-        self.install_meta(meta);
+    /// Gives a tensor that no other thread knows yet its place in the graph, without atomic exchanges.
+    #[inline]
+    pub(crate) fn init_meta(&self, fill: impl FnOnce(&mut MetaInner), flags: u8) {
+        debug_assert!(self.handles() == 1 && self.meta_opt().is_none());
+        // SAFETY: by the contract nobody else reads or writes it.
+        unsafe { fill(self.0.meta.alone()) };
+        self.0.flags.store(self.0.flags.load(Relaxed) | flags | flag::META, Relaxed);
     }
 
     /// The front end's object (not owned), or null.
@@ -522,7 +516,7 @@ impl Tensor {
     }
 
     pub fn downgrade(&self) -> WeakTensor {
-        WeakTensor(Arc::downgrade(&self.0))
+        WeakTensor(Shared::downgrade(&self.0))
     }
 }
 
@@ -534,7 +528,7 @@ thread_local! {
 /// The wrapped number of these bits, made by `new` unless a recent one is still as it was made.
 fn recent(bits: u64, new: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
     let place = (bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61) as usize;
-    let untouched = |t: &Tensor| t.version() == 0 && t.front().is_null() && Arc::strong_count(t.storage()) == 1;
+    let untouched = |t: &Tensor| t.version() == 0 && t.front().is_null() && Shared::strong_count(t.storage()) == 1;
     let found = RECENT.try_with(|recent| match &recent.borrow()[place] {
         Some((of, t)) if *of == bits && untouched(t) => Some(t.clone()),
         _ => None,
@@ -553,7 +547,7 @@ fn recent(bits: u64, new: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
 
 /// A handle that does not keep its tensor alive.
 #[derive(Clone)]
-pub struct WeakTensor(std::sync::Weak<Impl>);
+pub struct WeakTensor(SharedWeak<Impl>);
 
 impl WeakTensor {
     pub fn upgrade(&self) -> Option<Tensor> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use flambeau_core::shared::Shared;
 use flambeau_core::storage::Storage;
 use flambeau_core::view::Layout;
 use flambeau_core::{Device, Tensor};
@@ -17,18 +18,18 @@ pub type Named = Vec<(String, Tensor)>;
 
 /// Storages already converted: tensors that share memory share it in the file, and again when loaded.
 #[derive(Default)]
-struct Shared {
+struct Sharing {
     raw: HashMap<usize, Arc<RawStorage>>,
-    made: HashMap<usize, Arc<Storage>>,
+    made: HashMap<usize, Shared<Storage>>,
 }
 
-impl Shared {
+impl Sharing {
     fn raw(&mut self, t: &Tensor) -> Result<RawTensor> {
         if !t.device().is_cpu() {
             return Err(Error::Unsupported(format!("a tensor on {} cannot be saved; copy it to the CPU", t.device())));
         }
         let storage = t.storage();
-        let raw = self.raw.entry(Arc::as_ptr(storage) as usize).or_insert_with(|| {
+        let raw = self.raw.entry(Shared::as_ptr(storage) as usize).or_insert_with(|| {
             let n = if storage.ptr().is_null() { 0 } else { storage.nbytes() };
             let bytes = if n == 0 {
                 Vec::new()
@@ -55,7 +56,6 @@ impl Shared {
                     // SAFETY: a fresh block of exactly that many bytes.
                     unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), new.ptr(), bytes.len()) };
                 }
-                let new = Arc::new(new);
                 self.made.insert(Arc::as_ptr(t.storage()) as usize, new.clone());
                 new
             }
@@ -79,7 +79,7 @@ impl Shared {
 /// # Errors
 /// `Unsupported` for tensors that are not on the CPU.
 pub fn to_value(tensors: &[(String, Tensor)], versions: &[(String, i64)]) -> Result<Value> {
-    let (mut dict, mut shared) = (Dict::ordered(), Shared::default());
+    let (mut dict, mut shared) = (Dict::ordered(), Sharing::default());
     for (name, t) in tensors {
         dict.push(name.as_str(), shared.raw(t)?);
     }
@@ -103,7 +103,7 @@ pub fn from_value(value: &Value) -> Result<(Named, Vec<(String, i64)>)> {
     let Value::Dict(dict) = value else {
         return Err(Error::Format("the checkpoint does not hold a dict of tensors".into()));
     };
-    let (mut tensors, mut shared) = (Vec::with_capacity(dict.len()), Shared::default());
+    let (mut tensors, mut shared) = (Vec::with_capacity(dict.len()), Sharing::default());
     for (key, entry) in &dict.entries {
         let (Value::Str(name), Value::Tensor(t)) = (key, entry) else {
             return Err(Error::Format(format!(
@@ -150,7 +150,7 @@ pub fn load_pth(path: impl AsRef<Path>) -> Result<(Named, Vec<(String, i64)>)> {
 /// # Errors
 /// `Io` where the file cannot be written, `Unsupported` for dtypes that the format does not know.
 pub fn save_safetensors(path: impl AsRef<Path>, tensors: &[(String, Tensor)]) -> Result<()> {
-    let mut shared = Shared::default();
+    let mut shared = Sharing::default();
     let raw = tensors.iter().map(|(n, t)| Ok((n.clone(), shared.raw(t)?))).collect::<Result<Vec<_>>>()?;
     safetensors::save(path, &raw, HashMap::new())
 }
@@ -161,6 +161,6 @@ pub fn save_safetensors(path: impl AsRef<Path>, tensors: &[(String, Tensor)]) ->
 /// As [`safetensors::load`].
 pub fn load_safetensors(path: impl AsRef<Path>) -> Result<Named> {
     let file = safetensors::load(path)?;
-    let mut shared = Shared::default();
+    let mut shared = Sharing::default();
     file.tensors.iter().map(|(n, t)| Ok((n.clone(), shared.tensor(t)?))).collect()
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use common::{numbers, same};
 use flambeau_core::autograd::{self, CustomBackward, InferenceGuard, Node, NodeHook, TensorHook};
+use flambeau_core::shared::Shared;
 use flambeau_core::view::ViewOp;
 use flambeau_core::{Result, Tensor, call, call_inplace, params};
 use flambeau_ops::binary::{add, add_scalar, mul, mul_scalar};
@@ -418,7 +419,7 @@ fn a_view_follows_its_base() -> Result<()> {
     let before = v.grad_fn().expect("recorded");
     times_(&base, 10.0)?;
     let after = v.grad_fn().expect("recorded");
-    assert!(!Arc::ptr_eq(&before, &after) && numbers(&v) == [20.0, 30.0]);
+    assert!(!Shared::ptr_eq(&before, &after) && numbers(&v) == [20.0, 30.0]);
     back(&total(&v)?)?;
     assert_eq!(grad_of(&x), [0.0, 10.0, 10.0]);
     // A write through one view reaches another view of the same base.

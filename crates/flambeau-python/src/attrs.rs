@@ -1,6 +1,7 @@
 //! Attributes and small queries of `Tensor`: shape, dtype, strides, and what kind of tensor it is.
 
 use flambeau_core::layout::{is_channels_last, is_contiguous};
+use flambeau_core::shared::Shared;
 use flambeau_core::view::ViewOp;
 use flambeau_core::{Tensor, call};
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyTypeError};
@@ -170,7 +171,7 @@ fn is_set_to<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let other = args.get_item(0)?;
     let (a, b) = (this(slf)?, crate::object::expect(&other, "is_set_to", "tensor")?);
-    let same = std::sync::Arc::ptr_eq(a.storage(), b.storage())
+    let same = Shared::ptr_eq(a.storage(), b.storage())
         && a.offset() == b.offset()
         && a.sizes() == b.sizes()
         && a.strides() == b.strides();

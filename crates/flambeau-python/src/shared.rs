@@ -1,8 +1,9 @@
 //! Storages in memory that processes share. What makes, names and passes on the files behind it is written in Python
 //! (`flambeau/multiprocessing/shared.py`); here they are mapped.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
+use flambeau_core::shared::{Shared, SharedWeak};
 use flambeau_core::storage::Storage;
 use pyo3::prelude::*;
 
@@ -103,7 +104,7 @@ mod unix {
             let at = mapping.start.as_ptr().wrapping_add(offset);
             // SAFETY: checked to lie inside the mapping, which the owner keeps.
             let s = unsafe { Storage::foreign(at, n, Box::new(Part { mapping: mapping.clone(), offset })) };
-            PyStorage(Arc::new(s))
+            PyStorage(Shared::new(s))
         };
         Ok(parts.into_iter().map(storage).collect())
     }
@@ -151,13 +152,13 @@ mod unix {
 
 /// Refers to a storage without keeping it alive.
 #[pyclass(name = "StorageWeakRef", module = "flambeau._C", frozen)]
-struct PyStorageWeakRef(Weak<Storage>);
+struct PyStorageWeakRef(SharedWeak<Storage>);
 
 #[pymethods]
 impl PyStorageWeakRef {
     #[new]
     fn new(storage: &Bound<'_, PyStorage>) -> PyStorageWeakRef {
-        PyStorageWeakRef(Arc::downgrade(&storage.get().0))
+        PyStorageWeakRef(Shared::downgrade(&storage.get().0))
     }
 
     /// The storage, or None once nothing uses it any more.

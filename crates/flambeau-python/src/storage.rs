@@ -1,9 +1,7 @@
 //! `torch.UntypedStorage`: the bytes under a tensor, and the ways that serialization makes tensors over bytes.
 
-use std::ffi::c_int;
-use std::sync::Arc;
-
 use flambeau_core::layout::Dims;
+use flambeau_core::shared::Shared;
 use flambeau_core::storage::Storage;
 use flambeau_core::view::Layout;
 use flambeau_core::{Device, Tensor};
@@ -11,6 +9,7 @@ use pyo3::exceptions::{PyIndexError, PyNotImplementedError, PyRuntimeError, PyTy
 use pyo3::ffi::{self, PyGetSetDef, PyMethodDef};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PySlice, PyTuple};
+use std::ffi::c_int;
 
 use crate::bridge::{cxx_name, optional_device, type_name};
 use crate::convert::memory::Buffer;
@@ -20,25 +19,25 @@ use crate::{getter, method};
 
 /// Raw bytes that tensors share. Two objects are equal when they stand for the same bytes in memory.
 #[pyclass(name = "UntypedStorage", module = "flambeau.storage", frozen, subclass, weakref)]
-pub struct PyStorage(pub Arc<Storage>);
+pub struct PyStorage(pub Shared<Storage>);
 
 /// The object of a storage.
-pub fn object(py: Python<'_>, storage: Arc<Storage>) -> PyResult<Bound<'_, PyStorage>> {
+pub fn object(py: Python<'_>, storage: Shared<Storage>) -> PyResult<Bound<'_, PyStorage>> {
     Bound::new(py, PyStorage(storage))
 }
 
 /// The storage in an object, if it is one.
-pub fn extract(obj: &Bound<'_, PyAny>) -> Option<Arc<Storage>> {
+pub fn extract(obj: &Bound<'_, PyAny>) -> Option<Shared<Storage>> {
     obj.cast::<PyStorage>().ok().map(|s| s.get().0.clone())
 }
 
-fn copied(bytes: &[u8]) -> PyResult<Arc<Storage>> {
+fn copied(bytes: &[u8]) -> PyResult<Shared<Storage>> {
     let storage = Storage::new(bytes.len(), Device::CPU).py()?;
     if !bytes.is_empty() {
         // SAFETY: a fresh block of exactly this length.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), storage.ptr(), bytes.len()) };
     }
-    Ok(Arc::new(storage))
+    Ok(storage)
 }
 
 impl PyStorage {
@@ -68,7 +67,7 @@ impl PyStorage {
     #[pyo3(signature = (data = None, *, device = None))]
     fn new(data: Option<&Bound<'_, PyAny>>, device: Option<&Bound<'_, PyAny>>) -> PyResult<PyStorage> {
         let device = optional_device("UntypedStorage", device)?.unwrap_or(Device::CPU);
-        let Some(data) = data else { return Ok(PyStorage(Arc::new(Storage::new(0, device).py()?))) };
+        let Some(data) = data else { return Ok(PyStorage(Storage::new(0, device).py()?)) };
         if let Ok(n) = data.extract::<i64>() {
             let n = usize::try_from(n).map_err(|_| {
                 PyRuntimeError::new_err(format!(
@@ -76,7 +75,7 @@ impl PyStorage {
                     n as u64
                 ))
             })?;
-            return Ok(PyStorage(Arc::new(Storage::new(n, device).py()?)));
+            return Ok(PyStorage(Storage::new(n, device).py()?));
         }
         // SAFETY: a live object under the GIL.
         if unsafe { ffi::PySequence_Check(data.as_ptr()) } == 0 {
@@ -135,7 +134,7 @@ impl PyStorage {
     /// Names the storage: equal for all objects of the same one.
     #[getter]
     fn _cdata(&self) -> usize {
-        Arc::as_ptr(&self.0) as usize
+        Shared::as_ptr(&self.0) as usize
     }
 
     #[getter]
@@ -216,7 +215,7 @@ impl PyStorage {
             // SAFETY: `indices` keeps the range inside; the whole storage is kept alive as its owner, and stays in place.
             let shared = unsafe { Storage::foreign(part, at.slicelength, Box::new(self.0.clone())) };
             self.0.pin();
-            return Ok(object(py, Arc::new(shared))?.into_any());
+            return Ok(object(py, Shared::new(shared))?.into_any());
         }
         let Ok(i) = index.extract::<isize>() else {
             return Err(PyTypeError::new_err(format!("can't index a torch.UntypedStorage with {}", type_name(index))));
@@ -273,7 +272,7 @@ impl PyStorage {
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        other.cast::<PyStorage>().is_ok_and(|o| Arc::ptr_eq(&o.get().0, &self.0))
+        other.cast::<PyStorage>().is_ok_and(|o| Shared::ptr_eq(&o.get().0, &self.0))
     }
 
     fn __hash__(&self) -> usize {
@@ -318,7 +317,7 @@ fn dims(v: Vec<i64>) -> Dims {
 }
 
 fn over(
-    storage: Arc<Storage>,
+    storage: Shared<Storage>,
     dtype: &Bound<'_, PyAny>,
     offset: i64,
     size: Vec<i64>,
@@ -476,7 +475,7 @@ fn set_<'py>(
     Ok(slf.clone())
 }
 
-fn storage_arg(obj: &Bound<'_, PyAny>) -> PyResult<Arc<Storage>> {
+fn storage_arg(obj: &Bound<'_, PyAny>) -> PyResult<Shared<Storage>> {
     if let Some(s) = extract(obj) {
         return Ok(s);
     }
@@ -489,7 +488,7 @@ fn storage_arg(obj: &Bound<'_, PyAny>) -> PyResult<Arc<Storage>> {
 }
 
 /// `set_` makes a storage large enough for the layout that is put over it.
-fn grow(storage: &Arc<Storage>, sizes: &[i64], strides: &[i64], offset: i64, item: usize) -> PyResult<()> {
+fn grow(storage: &Shared<Storage>, sizes: &[i64], strides: &[i64], offset: i64, item: usize) -> PyResult<()> {
     if offset < 0 || sizes.contains(&0) || sizes.len() != strides.len() || strides.iter().any(|&s| s < 0) {
         return Ok(());
     }

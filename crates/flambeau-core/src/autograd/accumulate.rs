@@ -1,14 +1,13 @@
 //! Adding into `.grad`.
 
-use std::cell::Cell;
-use std::sync::Arc;
-
 use parking_lot::{Mutex, MutexGuard};
+use std::cell::Cell;
 
 use super::grad_enabled;
 use crate::error::Result;
 use crate::intrinsics::intrinsics;
 use crate::layout::is_non_overlapping_and_dense;
+use crate::shared::Shared;
 use crate::tensor::Tensor;
 
 /// Two passes may add to one leaf at once. A few locks serve all leaves.
@@ -117,7 +116,7 @@ fn add(leaf: &Tensor, g: &Tensor, holders: usize) -> Result<()> {
         None if grad_enabled() => copy_of(g, leaf)?,
         None => {
             // What nobody else holds can be kept as it is.
-            let alone = g.handles() <= holders && Arc::strong_count(g.storage()) == 1 && g.front().is_null();
+            let alone = g.handles() <= holders && Shared::strong_count(g.storage()) == 1 && g.front().is_null();
             if alone && fits(g, leaf) { g.detach() } else { copy_of(&g.detach(), leaf)? }
         }
         Some(old) if grad_enabled() => intrinsics().add(&old, g)?,

@@ -1,10 +1,11 @@
 //! Anomaly detection: where in the program a node was made, and gradients that are not numbers.
 
 use std::cell::RefCell;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 
 use super::node::{Node, Notes};
+use crate::shared::Shared;
 
 static ON: AtomicBool = AtomicBool::new(false);
 static CHECK_NAN: AtomicBool = AtomicBool::new(true);
@@ -12,16 +13,16 @@ static CHECK_NAN: AtomicBool = AtomicBool::new(true);
 /// How a front end keeps and tells where a node was made.
 pub struct AnomalyFront {
     /// Asked when a node is made; `parent` is the node whose backward pass is making it.
-    pub trace: fn(parent: Option<&Arc<Node>>) -> Option<Notes>,
+    pub trace: fn(parent: Option<&Shared<Node>>) -> Option<Notes>,
     /// Told when a node's backward pass failed.
-    pub report: fn(&Arc<Node>),
+    pub report: fn(&Shared<Node>),
 }
 
 static FRONT: OnceLock<AnomalyFront> = OnceLock::new();
 
 thread_local! {
     /// The nodes being run by this thread, innermost last; kept only while the mode is on.
-    static RUNNING: RefCell<Vec<Arc<Node>>> = const { RefCell::new(Vec::new()) };
+    static RUNNING: RefCell<Vec<Shared<Node>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Installs the front end's part; once.
@@ -46,7 +47,7 @@ pub fn set_anomaly_mode(on: bool, check_nan: bool) {
 }
 
 #[cold]
-pub(super) fn trace(node: &Arc<Node>) {
+pub(super) fn trace(node: &Shared<Node>) {
     if let Some(front) = FRONT.get() {
         let parent = RUNNING.with_borrow(|r| r.last().cloned());
         if let Some(notes) = (front.trace)(parent.as_ref()) {
@@ -57,7 +58,7 @@ pub(super) fn trace(node: &Arc<Node>) {
 
 /// Runs `f`, which is the backward pass of `node`; a failure is reported.
 #[cold]
-pub(super) fn watch<T>(node: &Arc<Node>, f: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
+pub(super) fn watch<T>(node: &Shared<Node>, f: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
     struct Running;
     impl Drop for Running {
         fn drop(&mut self) {

@@ -15,10 +15,11 @@ use crate::error::{Error, Result};
 use crate::intrinsics::intrinsics;
 use crate::layout;
 use crate::op::Grads;
+use crate::shared::Shared;
 use crate::tensor::Tensor;
 
 /// A node whose gradients have all arrived, and its number.
-struct Ready(Arc<Node>, u32);
+struct Ready(Shared<Node>, u32);
 
 impl PartialEq for Ready {
     fn eq(&self, other: &Self) -> bool {
@@ -105,7 +106,7 @@ pub(crate) fn run(
             let Some(edge) = x.edge()? else {
                 return Err(Error::runtime("One of the differentiated Tensors does not require grad"));
             };
-            let number = tasks.number(Arc::as_ptr(&edge.node));
+            let number = tasks.number(Shared::as_ptr(&edge.node));
             let task = tasks.task(number);
             if accumulate {
                 task.needed = true;
@@ -142,7 +143,7 @@ fn visit(
     tasks: &RefCell<Tasks>,
     ready: &mut BinaryHeap<Ready>,
     results: &mut [Option<Tensor>],
-    (node, number): (&Arc<Node>, u32),
+    (node, number): (&Shared<Node>, u32),
     retain: bool,
 ) -> Result<()> {
     let (mut grads, needed, captures) = {
@@ -210,11 +211,11 @@ fn check_seed(i: usize, root: &OutMeta, g: &Tensor) -> Result<Tensor> {
 }
 
 /// Counts, for each node that the roots reach, how many gradients will arrive, and marks the ways to wanted inputs.
-fn count_dependencies<'a>(tasks: &mut Tasks, roots: impl Iterator<Item = &'a Arc<Node>>, selective: bool) {
+fn count_dependencies<'a>(tasks: &mut Tasks, roots: impl Iterator<Item = &'a Shared<Node>>, selective: bool) {
     let mut stack: SmallVec<[(&'a Node, u32, usize); 8]> = SmallVec::new();
     let mut order: Vec<(&'a Node, u32)> = Vec::new();
-    let meet = |tasks: &mut Tasks, stack: &mut SmallVec<_>, node: &'a Arc<Node>| {
-        let number = tasks.number(Arc::as_ptr(node));
+    let meet = |tasks: &mut Tasks, stack: &mut SmallVec<_>, node: &'a Shared<Node>| {
+        let number = tasks.number(Shared::as_ptr(node));
         let task = tasks.task(number);
         task.waiting += 1;
         task.needed |= !selective;
@@ -242,7 +243,7 @@ fn count_dependencies<'a>(tasks: &mut Tasks, roots: impl Iterator<Item = &'a Arc
     }
     // A post-order: everything below a node comes before it.
     for (node, number) in order {
-        let below = |e: &Edge| tasks.get(Arc::as_ptr(&e.node)).is_some_and(|t| t.needed || t.captured);
+        let below = |e: &Edge| tasks.get(Shared::as_ptr(&e.node)).is_some_and(|t| t.needed || t.captured);
         let needed = node.next.iter().flatten().any(below);
         tasks.task(number).needed |= needed;
     }
@@ -252,12 +253,12 @@ fn count_dependencies<'a>(tasks: &mut Tasks, roots: impl Iterator<Item = &'a Arc
 fn deliver(
     tasks: &RefCell<Tasks>,
     ready: &mut BinaryHeap<Ready>,
-    node: &Arc<Node>,
+    node: &Shared<Node>,
     nr: u32,
     g: Option<Tensor>,
 ) -> Result<()> {
     let mut guard = tasks.borrow_mut();
-    let Some(number) = guard.known(Arc::as_ptr(node)) else { return Ok(()) };
+    let Some(number) = guard.known(Shared::as_ptr(node)) else { return Ok(()) };
     let task = guard.task(number);
     let wanted = task.needed || !task.captures.is_empty();
     task.waiting -= 1;
@@ -275,7 +276,7 @@ fn deliver(
     };
     // Adding may run saved-tensor hooks, which may ask about this pass.
     drop(guard);
-    let alone = old.handles() == 1 && Arc::strong_count(old.storage()) == 1;
+    let alone = old.handles() == 1 && Shared::strong_count(old.storage()) == 1;
     let sum = if alone && !grad_enabled() && old.dtype() == g.dtype() && !overlapping(&old) {
         intrinsics().add_(&old, &g)?;
         old
@@ -291,7 +292,7 @@ fn overlapping(t: &Tensor) -> bool {
 }
 
 /// Hooks on the tensors whose gradient arrives, then `retain_grad`.
-fn before(node: &Arc<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>) -> Result<()> {
+fn before(node: &Shared<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>) -> Result<()> {
     if node.hooks.lock().is_none() {
         return Ok(());
     }
@@ -319,7 +320,7 @@ fn before(node: &Arc<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>) -> Result
 }
 
 /// Runs one node with its own hooks.
-fn step(node: &Arc<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>, retain: bool) -> Result<Grads> {
+fn step(node: &Shared<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>, retain: bool) -> Result<Grads> {
     let hooks = node.hooks.lock().as_ref().map(|h| (h.pre.clone(), h.post.clone()));
     match hooks {
         None => compute(node, grads, retain, false),
@@ -329,7 +330,7 @@ fn step(node: &Arc<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>, retain: boo
 
 /// The node's own work.
 #[inline]
-fn compute(node: &Arc<Node>, grads: &[Option<Tensor>], retain: bool, hooked: bool) -> Result<Grads> {
+fn compute(node: &Shared<Node>, grads: &[Option<Tensor>], retain: bool, hooked: bool) -> Result<Grads> {
     let out = node.apply(grads, hooked)?;
     if !retain {
         node.release();
@@ -349,7 +350,7 @@ type Hooks = Vec<(u64, Arc<dyn super::node::NodeHook>)>;
 
 /// [`compute`] between hooks.
 fn hooked(
-    node: &Arc<Node>,
+    node: &Shared<Node>,
     grads: &mut SmallVec<[Option<Tensor>; 1]>,
     retain: bool,
     pre: Hooks,
@@ -415,7 +416,7 @@ fn fit(g: Tensor, meta: &OutMeta, name: &str, i: usize) -> Result<Tensor> {
 }
 
 #[cold]
-fn name_node(e: Error, node: &Arc<Node>) -> Error {
+fn name_node(e: Error, node: &Shared<Node>) -> Error {
     if e.message().starts_with("Function  returned") {
         return Error::runtime(e.message().replacen("Function  ", &format!("Function {} ", node.name()), 1));
     }
@@ -423,7 +424,7 @@ fn name_node(e: Error, node: &Arc<Node>) -> Error {
 }
 
 #[cold]
-fn check_nan(node: &Arc<Node>, i: usize, g: &Tensor) -> Result<()> {
+fn check_nan(node: &Shared<Node>, i: usize, g: &Tensor) -> Result<()> {
     if super::anomaly_check_nan() && (intrinsics().has_nan)(g)? {
         return Err(Error::runtime(format!("Function '{}' returned nan values in its {i}th output.", node.name())));
     }

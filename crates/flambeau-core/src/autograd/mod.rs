@@ -12,7 +12,7 @@ mod tasks;
 mod views;
 mod vjp;
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -36,6 +36,7 @@ pub use views::{Creation, adopt_view, rebase};
 pub use vjp::Vjp;
 
 use crate::error::{Error, Result};
+use crate::shared::{Shared, SharedWeak};
 use crate::tensor::{Tensor, flag};
 
 /// A tensor's place in the graph. Most tensors have none.
@@ -47,9 +48,9 @@ pub(crate) struct MetaInner {
     pub requires_grad: bool,
     pub output_nr: u32,
     pub grad: Option<Tensor>,
-    pub grad_fn: Option<Arc<Node>>,
+    pub grad_fn: Option<Shared<Node>>,
     /// Kept, so that a leaf used again gets the same node; the node knows the leaf weakly.
-    pub accumulator: Option<Arc<Node>>,
+    pub accumulator: Option<Shared<Node>>,
     pub hooks: Option<Box<LeafHooks>>,
     pub retains_grad: bool,
     pub view: Option<Box<ViewMeta>>,
@@ -61,7 +62,7 @@ pub(crate) struct LeafHooks {
     pub before: Vec<(u64, Arc<dyn TensorHook>)>,
     pub after: Vec<(u64, Arc<dyn TensorHook>)>,
     /// Of a leaf that only a graph keeps: the node that keeps it.
-    pub keeper: Weak<Node>,
+    pub keeper: SharedWeak<Node>,
 }
 
 impl AutogradMeta {
@@ -70,17 +71,20 @@ impl AutogradMeta {
     }
 
     /// Whether a graph still leads to this leaf.
-    pub fn is_awaited(&self) -> bool {
-        self.0.lock().accumulator.as_ref().is_some_and(|n| Arc::strong_count(n) > 1)
-    }
-
     #[inline]
-    pub fn recorded(node: Arc<Node>, nr: u32, view: Option<Box<ViewMeta>>) -> AutogradMeta {
-        AutogradMeta(Mutex::new(MetaInner { grad_fn: Some(node), output_nr: nr, view, ..MetaInner::default() }))
+    pub fn is_awaited(&mut self) -> bool {
+        self.0.get_mut().accumulator.as_ref().is_some_and(|n| Shared::strong_count(n) > 1)
     }
 
-    pub fn viewing(view: ViewMeta) -> AutogradMeta {
-        AutogradMeta(Mutex::new(MetaInner { view: Some(Box::new(view)), ..MetaInner::default() }))
+    /// What is inside, without the lock.
+    ///
+    /// # Safety
+    /// No other reference to it may exist.
+    #[inline]
+    #[expect(clippy::mut_from_ref, reason = "of a tensor that nobody else knows")]
+    pub unsafe fn alone(&self) -> &mut MetaInner {
+        // SAFETY: by the contract.
+        unsafe { &mut *self.0.data_ptr() }
     }
 }
 
@@ -89,7 +93,7 @@ pub(crate) fn bequeath(same: impl Fn(&crate::tensor::WeakTensor) -> bool, heir: 
     let node = {
         let mut inner = heir.meta().lock();
         let Some(node) = inner.accumulator.take() else { return };
-        inner.hooks.get_or_insert_default().keeper = Arc::downgrade(&node);
+        inner.hooks.get_or_insert_default().keeper = Shared::downgrade(&node);
         node
     };
     if let Action::Accumulate(slot) = &node.action {
@@ -104,13 +108,13 @@ pub(crate) fn bequeath(same: impl Fn(&crate::tensor::WeakTensor) -> bool, heir: 
 /// Keeps a hook registered; [`remove`](Self::remove) takes it away (dropping it does not).
 pub struct HookHandle {
     tensor: crate::tensor::WeakTensor,
-    node: Option<Weak<Node>>,
+    node: Option<SharedWeak<Node>>,
     id: u64,
 }
 
 impl HookHandle {
     pub fn remove(&self) {
-        if let Some(node) = self.node.as_ref().and_then(Weak::upgrade) {
+        if let Some(node) = self.node.as_ref().and_then(SharedWeak::upgrade) {
             node.remove_hook(self.id);
         } else if let Some(t) = self.tensor.upgrade() {
             let meta = t.meta();
@@ -144,12 +148,12 @@ impl Tensor {
     }
 
     /// The node that computed this tensor.
-    pub fn grad_fn(&self) -> Option<Arc<Node>> {
+    pub fn grad_fn(&self) -> Option<Shared<Node>> {
         self.try_grad_fn().ok().flatten()
     }
 
     /// [`grad_fn`](Self::grad_fn); fails for a view that autograd lost track of by in-place writes.
-    pub fn try_grad_fn(&self) -> Result<Option<Arc<Node>>> {
+    pub fn try_grad_fn(&self) -> Result<Option<Shared<Node>>> {
         if self.has(flag::VIEW) {
             self.refresh_view()?;
         }
@@ -243,23 +247,17 @@ impl Tensor {
     }
 
     /// Makes this tensor output `nr` of `node`.
-    pub fn attach(&self, node: Arc<Node>, nr: u32) {
-        let old = match self.meta_opt() {
-            None => {
-                self.init_meta(AutogradMeta::recorded(node, nr, None));
-                None
+    pub fn attach(&self, node: Shared<Node>, nr: u32) {
+        let old = {
+            let mut inner = self.meta().lock();
+            inner.output_nr = nr;
+            inner.requires_grad = false;
+            let old = inner.grad_fn.replace(node);
+            if inner.retains_grad {
+                drop(inner);
+                self.move_retained(old.as_ref());
             }
-            Some(meta) => {
-                let mut inner = meta.lock();
-                inner.output_nr = nr;
-                inner.requires_grad = false;
-                let old = inner.grad_fn.replace(node);
-                if inner.retains_grad {
-                    drop(inner);
-                    self.move_retained(old.as_ref());
-                }
-                old
-            }
+            old
         };
         drop(old);
         self.set_flag(flag::GRAD, true);
@@ -267,13 +265,19 @@ impl Tensor {
 
     /// [`attach`](Self::attach) of a tensor just made.
     #[inline]
-    pub(crate) fn attach_new(&self, node: Arc<Node>, nr: u32) {
-        self.init_meta_new(AutogradMeta::recorded(node, nr, None), flag::GRAD);
+    pub(crate) fn attach_new(&self, node: Shared<Node>, nr: u32) {
+        self.init_meta(
+            |inner| {
+                inner.grad_fn = Some(node);
+                inner.output_nr = nr;
+            },
+            flag::GRAD,
+        );
     }
 
     /// `.grad` is kept of what the tensor is now, not of what it was before a write in place.
     #[cold]
-    fn move_retained(&self, old: Option<&Arc<Node>>) {
+    fn move_retained(&self, old: Option<&Shared<Node>>) {
         let weak = self.downgrade();
         if let Some(h) = old.and_then(|n| n.hooks.lock().take()) {
             let mut h = h;
@@ -387,7 +391,7 @@ impl Tensor {
             }
             None => self.meta().lock().hooks.get_or_insert_default().before.push((id, hook)),
         }
-        Ok(HookHandle { tensor: self.downgrade(), node: node.as_ref().map(Arc::downgrade), id })
+        Ok(HookHandle { tensor: self.downgrade(), node: node.as_ref().map(Shared::downgrade), id })
     }
 
     /// Whether a hook that `f` knows is registered on this tensor as it is now.

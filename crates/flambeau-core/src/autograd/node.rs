@@ -16,6 +16,7 @@ use crate::dtype::DType;
 use crate::error::Result;
 use crate::layout::{Dims, dims};
 use crate::op::{Grads, OpDef, Params};
+use crate::shared::Shared;
 use crate::tensor::{Tensor, WeakTensor};
 use crate::view::{Layout, ViewOp};
 
@@ -37,7 +38,7 @@ impl OutMeta {
 /// Where a gradient goes: output `nr` of `node`.
 #[derive(Clone)]
 pub struct Edge {
-    pub node: Arc<Node>,
+    pub node: Shared<Node>,
     pub nr: u32,
 }
 
@@ -75,7 +76,7 @@ pub(crate) enum Action {
     /// An in-place write to a view: `inner` acts on the viewed part of the base's gradient.
     CopySlices {
         ops: SmallVec<[ViewOp; 1]>,
-        inner: Arc<Node>,
+        inner: Shared<Node>,
         /// The base's layout, where the views depend on it.
         origin: Option<Box<Layout>>,
     },
@@ -172,33 +173,33 @@ impl Node {
         saved: SmallVec<[Saved; 2]>,
         next: Edges,
         outs: SmallVec<[OutMeta; 1]>,
-    ) -> Arc<Node> {
+    ) -> Shared<Node> {
         Node::new(Action::Op { op, params, saved: Mutex::new(saved) }, next, outs)
     }
 
     #[inline(always)]
-    pub(crate) fn new(action: Action, next: Edges, outs: SmallVec<[OutMeta; 1]>) -> Arc<Node> {
-        // Written where it stays: `Arc::new` would build it on the stack and copy it.
-        let mut place = Arc::new(std::mem::MaybeUninit::<Node>::uninit());
-        let p = Arc::get_mut(&mut place).expect("just made").as_mut_ptr();
-        // SAFETY: every field of a fresh `Node` is written once, without being read or dropped before.
-        unsafe {
-            (&raw mut (*p).action).write(action);
-            (&raw mut (*p).next).write(next);
-            (&raw mut (*p).outs).write(outs);
-            (&raw mut (*p).seq).write(next_seq());
-            (&raw mut (*p).hooks).write(Mutex::new(None));
-            (&raw mut (*p).front).write(AtomicPtr::new(std::ptr::null_mut()));
-            let node = place.assume_init();
-            if super::anomaly_mode() {
-                super::anomaly::trace(&node);
+    pub(crate) fn new(action: Action, next: Edges, outs: SmallVec<[OutMeta; 1]>) -> Shared<Node> {
+        let node = Shared::place(|place: &mut std::mem::MaybeUninit<Node>| {
+            // Written where it stays, instead of built on the stack and copied.
+            let p = place.as_mut_ptr();
+            // SAFETY: every field of a fresh `Node` is written once, without being read or dropped before.
+            unsafe {
+                (&raw mut (*p).action).write(action);
+                (&raw mut (*p).next).write(next);
+                (&raw mut (*p).outs).write(outs);
+                (&raw mut (*p).seq).write(next_seq());
+                (&raw mut (*p).hooks).write(Mutex::new(None));
+                (&raw mut (*p).front).write(AtomicPtr::new(std::ptr::null_mut()));
             }
-            node
+        });
+        if super::anomaly_mode() {
+            super::anomaly::trace(&node);
         }
+        node
     }
 
-    pub(crate) fn accumulator(leaf: &Tensor) -> Arc<Node> {
-        Arc::new(Node {
+    pub(crate) fn accumulator(leaf: &Tensor) -> Shared<Node> {
+        Shared::new(Node {
             action: Action::Accumulate(Mutex::new(LeafRef::Weak(leaf.downgrade()))),
             next: Edges::new(),
             outs: smallvec::smallvec![OutMeta::of(leaf)],
@@ -209,7 +210,7 @@ impl Node {
     }
 
     /// A node around a user's backward pass; `outputs` are given their place in the graph by [`Tensor::attach`].
-    pub fn custom(backward: Box<dyn CustomBackward>, inputs: &[Option<&Tensor>], outputs: &[&Tensor]) -> Arc<Node> {
+    pub fn custom(backward: Box<dyn CustomBackward>, inputs: &[Option<&Tensor>], outputs: &[&Tensor]) -> Shared<Node> {
         let next = inputs.iter().map(|x| x.and_then(|x| x.gradient_edge())).collect();
         Node::new(Action::Custom(backward), next, outputs.iter().map(|t| OutMeta::of(t)).collect())
     }
@@ -287,33 +288,11 @@ impl Node {
         }
     }
 
-    /// The saved tensors of a recorded operation, in order.
-    pub fn saved(self: &Arc<Node>) -> Result<Vec<Tensor>> {
-        match &self.action {
-            Action::Op { saved, .. } => {
-                let saved = saved.lock();
-                saved.iter().filter(|s| s.is_some()).map(|s| s.unpack(Some(self))).collect()
-            }
-            _ => Ok(Vec::new()),
-        }
-    }
-
     /// The row and the parameters of a recorded operation.
     pub fn operation(&self) -> Option<(&'static OpDef, &Params)> {
         match &self.action {
             Action::Op { op, params, .. } => Some((op, params)),
             _ => None,
-        }
-    }
-
-    /// The tensor kept in a place; `None` where the call had none.
-    pub fn saved_at(self: &Arc<Node>, place: usize) -> Result<Option<Tensor>> {
-        match &self.action {
-            Action::Op { saved, .. } => match saved.lock().get(place) {
-                None | Some(Saved::Absent) => Ok(None),
-                Some(s) => s.unpack(Some(self)).map(Some),
-            },
-            _ => Ok(None),
         }
     }
 
@@ -381,8 +360,41 @@ impl Node {
         self.front.store(object, Relaxed);
     }
 
+    /// What input `i` looks like. Meaningful where it requires a gradient.
+    pub(crate) fn input_meta(&self, i: usize) -> OutMeta {
+        match &self.next[i] {
+            Some(e) => e.node.outs[e.nr as usize].clone(),
+            None => self.outs[0].clone(),
+        }
+    }
+}
+
+/// What hands on the node itself.
+impl Shared<Node> {
+    /// The saved tensors of a recorded operation, in order.
+    pub fn saved(&self) -> Result<Vec<Tensor>> {
+        match &self.action {
+            Action::Op { saved, .. } => {
+                let saved = saved.lock();
+                saved.iter().filter(|s| s.is_some()).map(|s| s.unpack(Some(self))).collect()
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The tensor kept in a place; `None` where the call had none.
+    pub fn saved_at(&self, place: usize) -> Result<Option<Tensor>> {
+        match &self.action {
+            Action::Op { saved, .. } => match saved.lock().get(place) {
+                None | Some(Saved::Absent) => Ok(None),
+                Some(s) => s.unpack(Some(self)).map(Some),
+            },
+            _ => Ok(None),
+        }
+    }
+
     /// The gradients of the inputs. `hooked`: a leaf's own hooks have seen the gradient already.
-    pub(crate) fn apply(self: &Arc<Node>, grads: &[Option<Tensor>], hooked: bool) -> Result<Grads> {
+    pub(crate) fn apply(&self, grads: &[Option<Tensor>], hooked: bool) -> Result<Grads> {
         match &self.action {
             Action::Op { op, params, .. } => super::vjp::apply(self, op, params, grads),
             Action::Accumulate(leaf) => {
@@ -409,14 +421,6 @@ impl Node {
             }
             Action::Identity(_) => Ok(grads.iter().cloned().collect()),
             Action::Custom(c) => Ok(c.backward(grads)?.into_iter().collect()),
-        }
-    }
-
-    /// What input `i` looks like. Meaningful where it requires a gradient.
-    pub(crate) fn input_meta(&self, i: usize) -> OutMeta {
-        match &self.next[i] {
-            Some(e) => e.node.outs[e.nr as usize].clone(),
-            None => self.outs[0].clone(),
         }
     }
 }
@@ -449,7 +453,7 @@ thread_local! {
 impl Drop for Node {
     fn drop(&mut self) {
         // Somebody else keeps everything below: nothing can recurse.
-        let kept = self.next.iter().flatten().all(|e| Arc::strong_count(&e.node) > 1)
+        let kept = self.next.iter().flatten().all(|e| Shared::strong_count(&e.node) > 1)
             && match &mut self.action {
                 Action::Op { saved, .. } => saved.get_mut().iter().all(Saved::is_shallow),
                 _ => true,

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use super::node::Node;
 use super::tasks::Tasks;
 use crate::error::{Error, Result};
+use crate::shared::Shared;
 
 type Callback = Box<dyn FnOnce() -> Result<()>>;
 
@@ -17,7 +17,7 @@ pub(super) struct Pass {
     /// Adds into every leaf that it reaches: nothing was picked out.
     whole: bool,
     pub tasks: RefCell<Tasks>,
-    node: RefCell<Option<Arc<Node>>>,
+    node: RefCell<Option<Shared<Node>>>,
     callbacks: RefCell<Vec<Callback>>,
 }
 
@@ -43,7 +43,7 @@ impl Running {
     }
 
     /// Says which node runs now, for [`current_node`].
-    pub fn at(&self, node: &Arc<Node>) {
+    pub fn at(&self, node: &Shared<Node>) {
         let old = self.0.node.replace(Some(node.clone()));
         drop(old);
     }
@@ -79,7 +79,7 @@ pub fn current_pass() -> i64 {
 }
 
 /// The node that the innermost pass of this thread runs.
-pub fn current_node() -> Option<Arc<Node>> {
+pub fn current_node() -> Option<Shared<Node>> {
     innermost()?.node.borrow().clone()
 }
 
@@ -98,12 +98,12 @@ pub fn queue_callback(f: Callback) -> Result<()> {
 }
 
 /// Whether the innermost pass of this thread runs (or has run) a node.
-pub fn will_execute(node: &Arc<Node>) -> Result<bool> {
+pub fn will_execute(node: &Shared<Node>) -> Result<bool> {
     let Some(pass) = innermost() else {
         return Err(Error::runtime("_get_should_execute_nodes should only be called during the backward pass"));
     };
     let tasks = pass.tasks.borrow();
-    let Some(task) = tasks.get(Arc::as_ptr(node)) else { return Ok(false) };
+    let Some(task) = tasks.get(Shared::as_ptr(node)) else { return Ok(false) };
     crate::check!(
         !(task.captured && node.is_accumulator()),
         Runtime,

@@ -6,6 +6,7 @@ use super::node::{Edge, Node};
 use super::packing::{self, Packed, SavedHooks};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
+use crate::shared::Shared;
 use crate::tensor::{Tensor, flag};
 
 /// A tensor kept for the backward pass; [`unpack`](Self::unpack) refuses it if somebody wrote to it meanwhile.
@@ -96,7 +97,7 @@ impl Saved {
     }
 
     /// The tensor, if nobody wrote to it since. `node` is the one that keeps it, if it still lives.
-    pub fn unpack(&self, node: Option<&Arc<Node>>) -> Result<Tensor> {
+    pub fn unpack(&self, node: Option<&Shared<Node>>) -> Result<Tensor> {
         match self {
             Saved::Absent => {
                 Err(Error::runtime("internal error: a tensor that was not saved is asked for; please report"))
@@ -180,7 +181,7 @@ fn place_of(t: &Tensor) -> Place {
 }
 
 #[cold]
-fn modified(t: &Tensor, saved: u32, output: Option<(&Arc<Node>, u32)>) -> Error {
+fn modified(t: &Tensor, saved: u32, output: Option<(&Shared<Node>, u32)>) -> Error {
     let origin = match output {
         Some((node, nr)) => format!(", which is output {nr} of {},", node.forward_name()),
         None => match t.grad_fn() {

@@ -1,7 +1,5 @@
 //! Views in the graph: gradients of views, in-place writes through views.
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 
 use super::node::{Action, Edge, Node, OutMeta, view_name};
@@ -10,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::intrinsics::intrinsics;
 use crate::layout::Dims;
 use crate::op::Grads;
+use crate::shared::Shared;
 use crate::tensor::{Tensor, flag};
 use crate::view::{Layout, ViewOp};
 
@@ -142,7 +141,7 @@ pub(crate) fn refused(t: &Tensor, creation: Creation, indirect: bool) -> Error {
 /// The gradient of an in-place write to a view, seen from the base: `inner` replaces the viewed part.
 pub(super) fn copy_slices(
     ops: &[ViewOp],
-    inner: &Arc<Node>,
+    inner: &Shared<Node>,
     origin: Option<&Layout>,
     grads: &[Option<Tensor>],
 ) -> Result<Grads> {
@@ -263,7 +262,7 @@ impl ViewMeta {
     }
 }
 
-fn view_node(op: &ViewOp, edge: Edge, from: &Layout, to: &Layout, base: &Tensor) -> Arc<Node> {
+fn view_node(op: &ViewOp, edge: Edge, from: &Layout, to: &Layout, base: &Tensor) -> Shared<Node> {
     let out = OutMeta { sizes: to.sizes.clone(), dtype: to.dtype, device: base.device() };
     let from = op.depends_on_strides().then(|| Box::new(from.clone()));
     Node::new(
@@ -274,7 +273,7 @@ fn view_node(op: &ViewOp, edge: Edge, from: &Layout, to: &Layout, base: &Tensor)
 }
 
 /// Gives a tensor that was just written in place its new history.
-pub fn rebase(t: &Tensor, node: Arc<Node>, nr: u32) {
+pub fn rebase(t: &Tensor, node: Shared<Node>, nr: u32) {
     let meta = t.meta();
     let view = meta.lock().view.clone();
     let Some(view) = view else {
@@ -301,7 +300,7 @@ pub fn rebase(t: &Tensor, node: Arc<Node>, nr: u32) {
 /// Gives a tensor the layout of `y`, a view of it that `op` names (`unsqueeze_`, `t_`), and the view's place in the graph.
 pub fn adopt_view(t: &Tensor, y: &Tensor, name: &'static str) -> Result<()> {
     crate::check!(
-        Arc::ptr_eq(t.storage(), y.storage()) && t.dtype() == y.dtype(),
+        Shared::ptr_eq(t.storage(), y.storage()) && t.dtype() == y.dtype(),
         Runtime,
         "a view in place must keep the memory and the dtype"
     );

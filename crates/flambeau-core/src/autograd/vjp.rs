@@ -1,18 +1,17 @@
 //! What a row's gradient rule sees.
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 
 use super::engine::Target;
 use super::node::{Action, Node, OutMeta};
 use crate::error::{Error, Result};
 use crate::op::{Diff, Grads, OpDef, Params};
+use crate::shared::Shared;
 use crate::tensor::Tensor;
 
 /// Incoming gradients, saved tensors and parameters of one recorded call.
 pub struct Vjp<'a> {
-    node: &'a Arc<Node>,
+    node: &'a Shared<Node>,
     op: &'static OpDef,
     pub p: &'a Params,
     grads: &'a [Option<Tensor>],
@@ -78,7 +77,7 @@ impl Vjp<'_> {
     }
 }
 
-pub(super) fn apply(node: &Arc<Node>, op: &'static OpDef, p: &Params, grads: &[Option<Tensor>]) -> Result<Grads> {
+pub(super) fn apply(node: &Shared<Node>, op: &'static OpDef, p: &Params, grads: &[Option<Tensor>]) -> Result<Grads> {
     let cx = Vjp { node, op, p, grads };
     match op.diff {
         Diff::Vjp(f) => f(&cx),

@@ -1,8 +1,7 @@
 //! Anomaly detection's traces: the Python lines that made a node.
 
-use std::sync::Arc;
-
 use flambeau_core::autograd::{AnomalyFront, Node, Notes, set_anomaly_front};
+use flambeau_core::shared::Shared;
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -13,7 +12,7 @@ const LINES: &str = "traceback_";
 const PARENT: &str = "parent_";
 
 /// The stack as it is, in the keys that PyTorch keeps it under.
-fn trace(parent: Option<&Arc<Node>>) -> Option<Notes> {
+fn trace(parent: Option<&Shared<Node>>) -> Option<Notes> {
     Python::attach(|py| {
         let run = || -> PyResult<Notes> {
             let dict = PyDict::new(py);
@@ -42,7 +41,7 @@ fn warn(py: Python<'_>, text: String) -> PyResult<()> {
     py.import("warnings")?.call_method1("warn", (text, py.get_type::<PyUserWarning>(), 1)).map(|_| ())
 }
 
-fn report(failed: &Arc<Node>) {
+fn report(failed: &Shared<Node>) {
     Python::attach(|py| {
         let run = || -> PyResult<()> {
             let mut name = failed.name();

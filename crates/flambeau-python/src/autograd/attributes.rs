@@ -1,10 +1,9 @@
 //! `grad_fn._saved_self` and kin: what a node keeps, under the names of its operation's signature.
 
-use std::sync::Arc;
-
 use flambeau_core::autograd::Node;
 use flambeau_core::op::Value;
 use flambeau_core::schema::{Returns, Schema, Type};
+use flambeau_core::shared::Shared;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -74,7 +73,7 @@ fn value_out<'py>(py: Python<'py>, v: &Value) -> PyResult<Bound<'py, PyAny>> {
 }
 
 /// The value of `_saved_<name>` or `_raw_saved_<name>`; `None` where the node keeps nothing of that name.
-pub fn get<'py>(py: Python<'py>, node: &Arc<Node>, attribute: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub fn get<'py>(py: Python<'py>, node: &Shared<Node>, attribute: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
     let (raw, wanted) = match (attribute.strip_prefix("_saved_"), attribute.strip_prefix("_raw_saved_")) {
         (Some(name), _) => (false, name),
         (_, Some(name)) => (true, name),

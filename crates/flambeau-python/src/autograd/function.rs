@@ -1,10 +1,8 @@
 //! `autograd.Function`: forward and backward passes written in Python.
 
-use std::any::Any;
-use std::sync::Arc;
-
 use flambeau_core::autograd::{self, Creation, CustomBackward, GradGuard, Node, OutMeta, Saved, grad_enabled, rebase};
 use flambeau_core::call::view;
+use flambeau_core::shared::Shared;
 use flambeau_core::view::ViewOp;
 use flambeau_core::{Result, Tensor};
 use parking_lot::Mutex;
@@ -12,6 +10,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
+use std::any::Any;
 
 use super::node::{Link, PyNode};
 use crate::bridge::{optional_tensor_out, type_name};
@@ -428,7 +427,7 @@ fn make_node(
     function: &Bound<'_, PyFunction>,
     inputs: &[Option<Tensor>],
     raw: &[Option<Tensor>],
-) -> PyResult<Arc<Node>> {
+) -> PyResult<Shared<Node>> {
     let name = format!("{}Backward", cls.name()?);
     let holder = ContextHolder { context: Owned::new(context.clone()), name };
     // Outputs that are no tensors still have a place.
@@ -437,7 +436,7 @@ fn make_node(
     let ins: Vec<Option<&Tensor>> = inputs.iter().map(Option::as_ref).collect();
     let node = Node::custom(Box::new(holder), &ins, &outs);
     let base = function.as_super().get();
-    let _ = base.link.set(Link::Weak(Arc::downgrade(&node)));
+    let _ = base.link.set(Link::Weak(Shared::downgrade(&node)));
     let _ = base.edges.set(node.next().to_vec());
     function.get().state.lock().outputs = raw.iter().map(|t| t.as_ref().map(OutMeta::of)).collect();
     Ok(node)
@@ -446,7 +445,7 @@ fn make_node(
 /// Makes `y` output `nr` of the node.
 fn place(
     py: Python<'_>,
-    node: &Arc<Node>,
+    node: &Shared<Node>,
     nr: u32,
     y: &Tensor,
     is_input: bool,
@@ -497,7 +496,7 @@ fn place(
 
 fn save(
     function: &Bound<'_, PyFunction>,
-    node: &Arc<Node>,
+    node: &Shared<Node>,
     to_save: &Bound<'_, PyTuple>,
     raw: &[Option<Tensor>],
     made: &[Option<Tensor>],
@@ -518,7 +517,8 @@ fn save(
         let place = raw.iter().position(|r| r.as_ref().is_some_and(|r| r.is(t)));
         saved.push(match place {
             Some(nr)
-                if made[nr].as_ref().is_some_and(|m| m.is(t)) && t.grad_fn().is_some_and(|n| Arc::ptr_eq(&n, node)) =>
+                if made[nr].as_ref().is_some_and(|m| m.is(t))
+                    && t.grad_fn().is_some_and(|n| Shared::ptr_eq(&n, node)) =>
             {
                 Saved::output(t, nr as u32).py()?
             }

@@ -1,9 +1,10 @@
 //! `grad_fn` objects: one per node at a time, of a class with the node's name.
 
 use std::cell::RefCell;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 
 use flambeau_core::autograd::{Edge, Node, Notes, OutMeta};
+use flambeau_core::shared::{Shared, SharedWeak};
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -16,9 +17,9 @@ use crate::object::{Owned, wrap};
 
 pub(super) enum Link {
     /// The object of an ordinary node keeps it alive.
-    Strong(Arc<Node>),
+    Strong(Shared<Node>),
     /// A custom function's context is owned by its node instead.
-    Weak(Weak<Node>),
+    Weak(SharedWeak<Node>),
 }
 
 /// One step of the graph that `backward` walks.
@@ -31,7 +32,7 @@ pub struct PyNode {
 }
 
 /// The dictionary that a node keeps for whoever wants to note something with it.
-pub(super) fn notes_of<'py>(py: Python<'py>, node: &Arc<Node>) -> PyResult<Bound<'py, PyDict>> {
+pub(super) fn notes_of<'py>(py: Python<'py>, node: &Shared<Node>) -> PyResult<Bound<'py, PyDict>> {
     if let Some(owned) = node.notes().as_ref().and_then(|n| n.downcast_ref::<Owned>()) {
         return Ok(owned.bind(py).cast::<PyDict>()?.clone());
     }
@@ -57,7 +58,7 @@ pub(super) fn edge(node: &Bound<'_, PyAny>, nr: &Bound<'_, PyAny>) -> PyResult<O
 
 thread_local! {
     /// The node for which an object is being made.
-    static PENDING: RefCell<Option<Arc<Node>>> = const { RefCell::new(None) };
+    static PENDING: RefCell<Option<Shared<Node>>> = const { RefCell::new(None) };
 }
 
 impl PyNode {
@@ -65,14 +66,14 @@ impl PyNode {
         PyNode { link: OnceLock::new(), edges: OnceLock::new(), metadata: PyOnceLock::new() }
     }
 
-    pub(super) fn node(&self) -> Option<Arc<Node>> {
+    pub(super) fn node(&self) -> Option<Shared<Node>> {
         match self.link.get()? {
             Link::Strong(n) => Some(n.clone()),
             Link::Weak(n) => n.upgrade(),
         }
     }
 
-    fn get(&self, what: &str) -> PyResult<Arc<Node>> {
+    fn get(&self, what: &str) -> PyResult<Shared<Node>> {
         self.node().ok_or_else(|| {
             PyRuntimeError::new_err(format!(
                 "Attribute '{what}' is invalid for this instance of _C._FunctionBase. Accessing this attribute directly on \
@@ -93,7 +94,7 @@ impl Drop for PyNode {
 }
 
 /// The Python object of a node.
-pub fn object<'py>(py: Python<'py>, node: &Arc<Node>) -> PyResult<Bound<'py, PyAny>> {
+pub fn object<'py>(py: Python<'py>, node: &Shared<Node>) -> PyResult<Bound<'py, PyAny>> {
     if let Some(c) = node.custom_backward().and_then(|c| c.as_any().downcast_ref::<ContextHolder>()) {
         return Ok(c.context.bind(py).clone());
     }

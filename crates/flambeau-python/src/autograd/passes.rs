@@ -1,8 +1,7 @@
 //! What hooks written in Python may ask about the backward pass that is running.
 
-use std::sync::Arc;
-
 use flambeau_core::autograd::{self as engine, Node, Saved};
+use flambeau_core::shared::Shared;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -64,11 +63,11 @@ pub struct PySaved(Place);
 enum Place {
     Own(Mutex<Saved>),
     /// In a node.
-    Of(Arc<Node>, usize),
+    Of(Shared<Node>, usize),
 }
 
 impl PySaved {
-    pub fn of(node: Arc<Node>, place: usize) -> PySaved {
+    pub fn of(node: Shared<Node>, place: usize) -> PySaved {
         PySaved(Place::Of(node, place))
     }
 }

@@ -1,9 +1,7 @@
 //! DLPack (dmlc.github.io/dlpack): tensors to and from other libraries without a copy.
 
-use std::ffi::{CStr, c_void};
-use std::sync::Arc;
-
 use flambeau_core::layout::{Dims, contiguous_strides};
+use flambeau_core::shared::Shared;
 use flambeau_core::storage::Storage;
 use flambeau_core::view::Layout;
 use flambeau_core::{DType, Tensor};
@@ -11,6 +9,7 @@ use pyo3::exceptions::{PyAssertionError, PyBufferError, PyRuntimeError, PyTypeEr
 use pyo3::ffi::{self, PyMethodDef, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyCapsule, PyDict, PyTuple};
+use std::ffi::{CStr, c_void};
 
 use crate::errors::IntoPyResult;
 use crate::method;
@@ -363,7 +362,7 @@ unsafe fn over(taken: Taken, t: &DlTensor) -> PyResult<Tensor> {
     }
     // SAFETY: the protocol promises this memory until the deleter runs, which `taken` does when dropped.
     let storage = unsafe { Storage::foreign(at, nbytes, Box::new(taken)) };
-    Tensor::from_storage(Arc::new(storage), Layout { sizes, strides, offset: 0, dtype }).py()
+    Tensor::from_storage(Shared::new(storage), Layout { sizes, strides, offset: 0, dtype }).py()
 }
 
 /// from_dlpack(ext_tensor) -> Tensor

@@ -108,7 +108,7 @@ pub(super) fn construct(
 fn storage_of(
     obj: &Bound<'_, PyAny>,
     dtype: DType,
-) -> PyResult<Option<std::sync::Arc<flambeau_core::storage::Storage>>> {
+) -> PyResult<Option<flambeau_core::shared::Shared<flambeau_core::storage::Storage>>> {
     if let Some(s) = crate::storage::extract(obj) {
         return Ok(Some(s));
     }

@@ -1,7 +1,6 @@
 //! Python's buffer protocol as a tensor's memory.
 
-use std::sync::Arc;
-
+use flambeau_core::shared::Shared;
 use flambeau_core::storage::Storage;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -67,9 +66,9 @@ impl Buffer {
     ///
     /// # Safety
     /// The range lies in the exporter's memory.
-    pub unsafe fn into_storage(self, at: *mut u8, nbytes: usize) -> Arc<Storage> {
+    pub unsafe fn into_storage(self, at: *mut u8, nbytes: usize) -> Shared<Storage> {
         // SAFETY: by the contract; the view goes into the storage as its owner.
-        unsafe { Arc::new(Storage::foreign(at, nbytes, Box::new(self))) }
+        unsafe { Shared::new(Storage::foreign(at, nbytes, Box::new(self))) }
     }
 }
 
