@@ -4,6 +4,7 @@
 """
 
 from . import _C
+from ._overridable import overridable
 
 _internal = _C._internal
 _ALL = (
@@ -20,7 +21,9 @@ def _pair(name):
 
     transform.__name__ = transform.__qualname__ = name + "2"
     transform.__doc__ = f"``{name}n`` over two dimensions, the last ones by default."
-    return transform
+    public = overridable(transform, __name__, as_given=True)
+    public.__name__ = f"fft_{name}2"  # as the engine's own
+    return public
 
 
 for _name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):

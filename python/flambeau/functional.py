@@ -3,6 +3,7 @@
 import flambeau
 
 from . import _C
+from ._overridable import overridable, publish
 
 __all__ = [
     "atleast_1d",
@@ -65,6 +66,12 @@ def broadcast_shapes(*shapes):
 
 def einsum(*args):
     """Sums of products in Einstein's notation: ``einsum("bij,bjk->bik", a, b)``."""
+    equation, *operands = _einsum_operands(*args)
+    return _internal.einsum(equation, operands)
+
+
+def _einsum_operands(*args):
+    """The equation and the operands, from any of the forms."""
     if len(args) < 2:
         raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one operand and its subscripts list")
     equation, operands = args[0], args[1:]
@@ -77,7 +84,7 @@ def einsum(*args):
         operands = args[0 : len(args) - len(args) % 2 : 2]
         if len(args) % 2:
             equation += "->" + letters(args[-1])
-    return _internal.einsum(equation, _list(operands))
+    return equation, *_list(operands)
 
 
 def meshgrid(*tensors, indexing=None):
@@ -123,23 +130,25 @@ def where(condition, input=None, other=None, *, out=None, self=None):
 
 
 def _each(function, tensors):
-    tensors = _list(tensors) if len(tensors) != 1 or isinstance(tensors[0], (list, tuple)) else None
-    return tensors if tensors is None else tuple(function(t) for t in tensors)
+    """The function of one tensor, or of each of several: then a tuple."""
+    if len(tensors) == 1 and not isinstance(tensors[0], (list, tuple)):
+        return function(tensors[0])
+    return tuple(function(t) for t in _list(tensors))
 
 
 def atleast_1d(*tensors):
     """The tensors with at least one dimension."""
-    return _C._functions.atleast_1d(tensors[0]) if isinstance(tensors[0], _C.Tensor) and len(tensors) == 1 else _each(_C._functions.atleast_1d, tensors)
+    return _each(_C._functions.atleast_1d, tensors)
 
 
 def atleast_2d(*tensors):
     """The tensors with at least two dimensions."""
-    return _C._functions.atleast_2d(tensors[0]) if isinstance(tensors[0], _C.Tensor) and len(tensors) == 1 else _each(_C._functions.atleast_2d, tensors)
+    return _each(_C._functions.atleast_2d, tensors)
 
 
 def atleast_3d(*tensors):
     """The tensors with at least three dimensions."""
-    return _C._functions.atleast_3d(tensors[0]) if isinstance(tensors[0], _C.Tensor) and len(tensors) == 1 else _each(_C._functions.atleast_3d, tensors)
+    return _each(_C._functions.atleast_3d, tensors)
 
 
 def block_diag(*tensors):
@@ -284,11 +293,31 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     return result[0] if len(result) == 1 else tuple(result)
 
 
+def _norm(self, p="fro", dim=None, keepdim=False, dtype=None):
+    """The p-norm of all elements or along ``dim``; see :func:`torch.norm`."""
+    return norm(self, p, dim, keepdim, dtype=dtype)
+
+
+def _where(self, condition, other):
+    """``self`` where ``condition`` holds, ``other`` elsewhere."""
+    return where(condition, self, other)
+
+
+# Functions that PyTorch has in C: their handlers see the arguments as they were given.
+_APART = ("broadcast_shapes", "chain_matmul", "einsum")
+_IN_C = {"dsplit", "equal", "hsplit", "nonzero", "tensor_split", "vsplit", "where"}
+
+
 def _attach():
-    """The same functions as methods."""
-    for name in ("dsplit", "hsplit", "nonzero", "vsplit", "tensor_split", "norm", "equal", "unique", "unique_consecutive"):
-        setattr(_C.Tensor, name, globals()[name])
-    _C.Tensor.where = lambda self, condition, other: where(condition, self, other)
+    """The same functions as methods; all of them open to subclasses, each as itself."""
+    methods = {name: globals()[name] for name in (*_IN_C, "unique", "unique_consecutive")}
+    for name, function in {**methods, "norm": _norm, "where": _where}.items():
+        method = overridable(function, as_given=name in _IN_C)
+        method.__name__, method.__qualname__ = name, f"Tensor.{name}"
+        setattr(_C.Tensor, name, method)
+    publish(globals(), [name for name in __all__ if name not in _APART], "flambeau", _IN_C)
+    globals()["einsum"] = overridable(einsum, "flambeau", lambda *args: (_einsum_operands(*args), {}))
+    globals()["chain_matmul"] = overridable(chain_matmul, "flambeau", lambda *args, out=None: (_list(args), {}))
 
 
 _attach()

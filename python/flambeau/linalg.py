@@ -5,10 +5,11 @@ import collections
 import flambeau
 
 from . import _C
+from ._overridable import publish
 
 LinAlgError = _C._LinAlgError
 _native = _C._linalg
-globals().update({_name: getattr(_native, _name) for _name in dir(_native) if not _name.startswith("_")})
+globals().update({_name: getattr(_native, _name) for _name in dir(_native) if not _name.startswith(("_", "linalg_"))})
 
 _lstsq_result = collections.namedtuple("linalg_lstsq", ["solution", "residuals", "rank", "singular_values"])
 _infinities = (float("inf"), float("-inf"))
@@ -339,5 +340,9 @@ def tensorsolve(A, B, dims=None, *, out=None):
 
 
 __all__ = sorted(
-    _name for _name in globals() if not _name.startswith("_") and _name not in ("collections", "flambeau")
+    _name for _name in globals() if not _name.startswith("_") and _name not in ("collections", "flambeau", "publish")
 )
+_composed = [_name for _name in __all__ if not hasattr(_native, _name) and _name != "LinAlgError"]
+publish(globals(), _composed, __name__, _composed)
+for _name in _composed:
+    globals()[_name].__name__ = f"linalg_{_name}"  # as the engine's own

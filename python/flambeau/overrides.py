@@ -36,7 +36,8 @@ def _overloaded(relevant_args):
     found, seen = [], set()
     for arg in relevant_args:
         cls = type(arg)
-        if cls in seen or not _C._has_torch_function_unary(arg):
+        # Plain tensors count: theirs is the last word.
+        if cls in seen or not (cls is Tensor or _C._has_torch_function_unary(arg)):
             continue
         seen.add(cls)
         place = len(found)
@@ -54,13 +55,18 @@ def handle_torch_function(public_api, relevant_args, *args, **kwargs):
     Raises:
         TypeError: if all of them return ``NotImplemented``.
     """
-    overloaded = _overloaded(relevant_args)
+    return _ask(public_api, _overloaded(relevant_args), args, kwargs)
+
+
+def _ask(public_api, overloaded, *call):
+    """The answer of the first class that has one."""
     kinds = tuple(type(arg) for arg in overloaded)
     for arg in overloaded:
-        result = type(arg).__torch_function__(public_api, kinds, args, kwargs)
+        result = type(arg).__torch_function__(public_api, kinds, *call)
         if result is not NotImplemented:
             return result
-    name = f"{public_api.__module__}.{public_api.__name__}"
+    module = (public_api.__module__ or "flambeau").replace("flambeau", "torch", 1)
+    name = f"{module}.{public_api.__name__}"
     raise TypeError(
         f"Multiple dispatch failed for '{name}'; all __torch_function__ handlers returned NotImplemented:\n\n"
         + "".join(f"  - {kind}\n" for kind in kinds)

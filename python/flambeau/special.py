@@ -4,7 +4,9 @@ import flambeau
 
 from . import _C
 
-globals().update({_name: getattr(_C._special, _name) for _name in dir(_C._special) if not _name.startswith("_")})
+globals().update(
+    {_name: getattr(_C._special, _name) for _name in dir(_C._special) if not _name.startswith(("_", "special_"))}
+)
 # Functions that also live in the top namespace, by their names here.
 _SAME = {
     "digamma": "digamma", "psi": "digamma", "gammaln": "lgamma", "erf": "erf", "erfc": "erfc", "erfinv": "erfinv",

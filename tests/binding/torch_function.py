@@ -16,6 +16,16 @@ class L(torch.Tensor):
         return super().__torch_function__(func, types, args, kwargs or {})
 class S(torch.Tensor):
     pass
+class P:
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        def show(v):
+            kind = type(v).__name__
+            if kind in ("Tensor", "P"):
+                return kind
+            return type(v)(map(show, v)) if kind in ("list", "tuple") else repr(v)
+        given = kwargs if kwargs is None else sorted((k, show(v)) for k, v in kwargs.items())
+        return func.__name__, [t.__name__ for t in types], show(args), given
 def mk(cls):
     with torch._C.DisableTorchFunctionSubclass():
         t = torch.ones(2, 2).as_subclass(cls)
@@ -185,6 +195,108 @@ torch.overrides.is_tensor_method_or_property(torch.Tensor.shape.__get__)
 """.strip().splitlines()
 
 
+# Functions that are composed in Python here, in PyTorch or in both: handlers are given the function as a whole.
+COMPOSED = """
+torch.einsum("ij,jk->ik", x, x)
+torch.einsum("ij,jk->ik", [x, x])
+torch.norm(x)
+torch.norm(x, 2, dim=1)
+torch.norm(input=x)
+x.norm(2)
+torch.atleast_1d(x)
+torch.atleast_2d(x, x)
+torch.atleast_3d([x, x])
+torch.block_diag(x, x)
+torch.broadcast_tensors(x, x)
+torch.cartesian_prod(x[0], x[0])
+torch.cdist(x, x)
+torch.chain_matmul(x, x)
+torch.meshgrid(x[0], x[0], indexing="ij")
+torch.tensordot(x, x)
+torch.tensordot(x, x, dims=1)
+torch.unique(x)
+torch.unique(x, return_counts=True)
+x.unique()
+torch.unique_consecutive(x)
+torch.hsplit(x, 2)
+torch.vsplit(x, [1])
+torch.tensor_split(x, 2, dim=1)
+x.tensor_split(2)
+torch.equal(x, x)
+torch.nonzero(x)
+torch.nonzero(x, as_tuple=True)
+torch.where(x > 0)
+x.where(x > 0, x)
+torch.linalg.norm(x)
+torch.linalg.vector_norm(x, ord=1)
+torch.linalg.matrix_norm(x)
+torch.linalg.pinv(x)
+torch.linalg.multi_dot([x, x])
+torch.linalg.cross(torch.ones(3), torch.ones(3).as_subclass(type(x)))
+torch.fft.fft2(x)
+torch.fft.fft(x)
+F.normalize(x)
+F.interpolate(x[None, None], scale_factor=2)
+F.cosine_similarity(x, x)
+F.pairwise_distance(x, x)
+F.pdist(x)
+F.pixel_shuffle(torch.ones(1, 4, 2, 2).as_subclass(type(x)), 2)
+F.gaussian_nll_loss(x, x, x)
+F.triplet_margin_loss(x, x, x)
+F.cosine_embedding_loss(x, x, torch.ones(2))
+F.margin_ranking_loss(x[0], x[0], torch.ones(2))
+F.hinge_embedding_loss(x, torch.ones(2, 2))
+F.poisson_nll_loss(x, x)
+F.soft_margin_loss(x, x)
+F.multilabel_soft_margin_loss(x, x)
+F.local_response_norm(x[None], 2)
+F.unfold(x[None, None], 2)
+F.fold(torch.ones(1, 4, 1).as_subclass(type(x)), 2, 2)
+F.lp_pool2d(x[None], 2, 2)
+F.adaptive_avg_pool2d(x[None], 1)
+F.adaptive_max_pool2d(x[None], 1)
+F.affine_grid(torch.ones(1, 2, 3).as_subclass(type(x)), [1, 1, 2, 2])
+F.grid_sample(x[None, None], torch.zeros(1, 2, 2, 2))
+F.bilinear(x, x, torch.ones(1, 2, 2))
+F.channel_shuffle(x[None, None].expand(1, 2, 2, 2), 2)
+""".strip().splitlines()
+
+# Objects that are no tensors.
+PLAIN = """
+torch.add(p, 1)
+torch.add(1, other=p)
+torch.cat([torch.ones(1), p])
+torch.stack((p, p), dim=1)
+torch.ones(2).add(p)
+torch.ones(2) + p
+torch.ones(2) * p
+torch.ones(2) == p
+torch.ones(2) @ p
+torch.mm(p, p)
+torch.sum(p, dim=0)
+torch.where(torch.ones(1) > 0, p, p)
+torch.einsum("i->i", p)
+torch.norm(p, p=1)
+torch.equal(p, torch.ones(1))
+torch.tensordot(p, p)
+torch.linalg.det(p)
+torch.linalg.norm(p, ord=2)
+torch.fft.fft(p)
+F.linear(p, torch.ones(1))
+F.gelu(p)
+F.interpolate(p, size=2)
+F.normalize(p)
+F.cosine_similarity(p, p, dim=0)
+F.conv2d(p, torch.ones(1))
+F.triplet_margin_loss(p, p, torch.ones(1), margin=2.0)
+F.multi_head_attention_forward(p, p, p, 2, 1, p, None, None, None, False, 0.0, p, None)
+F.grid_sample(p, p)
+torch.add(object(), 1)
+torch.cat([torch.ones(1), object()])
+torch.ones(2) + object()
+""".strip().splitlines()
+
+
 def cases():
     """The snippets: for a logging class and for one that only inherits."""
     for cls in "LS":
@@ -197,6 +309,13 @@ def cases():
             is_statement = " = " in code or " += " in code or code.startswith("del ")
             body = f"{code}; y = None" if is_statement else f"y = {code}"
             yield f"x = mk({cls}); {body}; out = (list(log), type(y).__name__)"
+
+
+    for cls in "LS":
+        for code in COMPOSED:
+            yield f"F = torch.nn.functional; x = mk({cls}); y = {code}; out = (list(log), type(y).__name__)"
+    for code in PLAIN:
+        yield f"F = torch.nn.functional; p = P(); out = {code}"
 
 
 CASES = list(cases())

@@ -78,10 +78,18 @@ pub unsafe fn run(
             } else {
                 (std::slice::from_raw_parts(args, n), std::slice::from_raw_parts(args.add(n), keywords))
             };
+            let mut failed = None;
             for o in &f.overloads {
                 let mut objs = [null_mut(); MAX_PARAMS];
                 let mut noted = Noted::default();
-                if let Some(varargs) = place(o, slf, positional, keywords, names, &mut objs, &mut noted)? {
+                let placed = match place(o, slf, positional, keywords, names, &mut objs, &mut noted) {
+                    Ok(placed) => placed,
+                    Err(e) => {
+                        failed = Some(e);
+                        break;
+                    }
+                };
+                if let Some(varargs) = placed {
                     let objs = &objs[..o.params.len()];
                     let mut class = null_mut();
                     if noted.subclass {
@@ -97,7 +105,11 @@ pub unsafe fn run(
                 }
             }
             let names = Bound::from_borrowed_ptr_or_opt(py, names);
-            Err(message::explain(f, Given { positional, keywords, names: names.as_ref() }))
+            let given = || Given { positional, keywords, names: names.as_ref() };
+            if let Some(result) = subclass::foreign(py, f, slf, given())? {
+                return Ok(result);
+            }
+            Err(failed.unwrap_or_else(|| message::explain(f, given())))
         })
     }
 }
@@ -319,5 +331,18 @@ pub unsafe fn run_on(f: &'static Function, slf: *mut PyObject, args: &[*mut PyOb
 #[inline]
 pub unsafe fn is_operand(obj: *mut PyObject) -> bool {
     // SAFETY: by the contract.
-    unsafe { ffi::Py_TYPE(obj) == type_ptr() || is_tensor(obj) || check::is_number(obj) }
+    unsafe { ffi::Py_TYPE(obj) == type_ptr() || is_tensor(obj) || check::is_number(obj) || takes_part(obj) }
+}
+
+/// Whether an object that is no tensor has a `__torch_function__`.
+///
+/// # Safety
+/// A live object; the GIL is held.
+#[cold]
+pub unsafe fn takes_part(obj: *mut PyObject) -> bool {
+    // SAFETY: by the contract.
+    unsafe {
+        let obj = Bound::from_borrowed_ptr(Python::assume_attached(), obj);
+        subclass::takes_part(&obj).unwrap_or(false)
+    }
 }

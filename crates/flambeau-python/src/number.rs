@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 use crate::args::check::is_number;
 use crate::args::spec::{Function, Surface};
-use crate::entry::{is_operand, run_on};
+use crate::entry::{is_operand, run_on, takes_part};
 use crate::errors::{IntoPyResult, guard, guard_int};
 use crate::object::{is_tensor, tensor_of};
 use crate::{publish, results, subclass};
@@ -170,7 +170,7 @@ unsafe fn slot_or(
 
 unsafe fn operand(obj: *mut PyObject, i: usize) -> bool {
     // SAFETY: a live object under the GIL.
-    unsafe { if OPERATORS[i].tensors { is_tensor(obj) } else { is_operand(obj) } }
+    unsafe { if OPERATORS[i].tensors { is_tensor(obj) || takes_part(obj) } else { is_operand(obj) } }
 }
 
 unsafe extern "C" fn binary<const I: usize>(a: *mut PyObject, b: *mut PyObject) -> *mut PyObject {

@@ -6,8 +6,9 @@ use std::ptr::null_mut;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
-use flambeau_core::op::{OpDef, surface};
-use flambeau_core::schema::Schema;
+use flambeau_core::Scalar;
+use flambeau_core::op::{OpDef, Value, surface};
+use flambeau_core::schema::{Returns, Schema};
 use pyo3::exceptions::PySystemError;
 use pyo3::ffi::{self, PyMethodDef, PyMethodDefPointer};
 use pyo3::prelude::*;
@@ -86,14 +87,9 @@ pub fn build(py: Python<'_>) -> PyResult<()> {
             Surface::Linalg => format!("linalg_{}", d.name),
             _ => d.name.to_string(),
         };
-        let f = Function {
-            name: d.name,
-            label,
-            surface: d.surface,
-            overloads,
-            object: AtomicPtr::new(null_mut()),
-            doc: document(&d),
-        };
+        let doc = document(&d, &overloads);
+        let f =
+            Function { name: d.name, label, surface: d.surface, overloads, object: AtomicPtr::new(null_mut()), doc };
         index.insert((d.surface.bit(), d.name), list.len());
         list.push(Box::leak(Box::new(f)));
     }
@@ -101,13 +97,14 @@ pub fn build(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// The docstring: every overload's signature, then what it does.
-fn document(d: &Draft) -> &'static str {
+/// The docstring: how each overload is called, then what it does.
+fn document(d: &Draft, overloads: &[Overload]) -> &'static str {
     let mut text = String::new();
-    for (op, inplace) in &d.rows {
-        let sig = op.sig.split_once('(').map_or("", |s| s.1);
-        text.push_str(&format!("{}({sig}\n", d.name));
-        let _ = inplace;
+    for o in overloads {
+        let line = format!("{}({}) -> {}\n", d.name, parameters(o), returned(&o.returns));
+        if !text.contains(&line) {
+            text.push_str(&line);
+        }
     }
     text.push('\n');
     let mut seen: Vec<&str> = Vec::new();
@@ -121,10 +118,55 @@ fn document(d: &Draft) -> &'static str {
     Box::leak(text.into_boxed_str())
 }
 
-fn definition(f: &'static Function, entry: ffi::PyCFunctionFastWithKeywords) -> PyResult<PyMethodDef> {
+/// `input, dim, *, dtype=None`; the tensor of a method is not among them.
+fn parameters(o: &Overload) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut star = false;
+    for (i, p) in o.params.iter().enumerate() {
+        if Some(i) == o.bound || p.name.starts_with('_') {
+            continue;
+        }
+        if p.keyword_only && !star {
+            star = true;
+            parts.push("*".into());
+        }
+        parts.push(if p.optional { format!("{}={}", p.name, shown(&p.default)) } else { p.name.into() });
+    }
+    parts.join(", ")
+}
+
+/// A default as Python writes it.
+fn shown(v: &Value) -> String {
+    match v {
+        Value::Bool(b) => if *b { "True" } else { "False" }.into(),
+        Value::Int(i) | Value::Scalar(Scalar::Int(i)) => i.to_string(),
+        Value::Float(f) | Value::Scalar(Scalar::Float(f)) if f.is_finite() => format!("{f:?}"),
+        Value::Float(f) | Value::Scalar(Scalar::Float(f)) => format!("float('{f}')"),
+        Value::Str(s) => format!("'{s}'"),
+        Value::Ints(v) if v.len() == 1 => v[0].to_string(),
+        Value::Ints(v) => format!("({})", v.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")),
+        _ => "None".into(),
+    }
+}
+
+fn returned(r: &Returns) -> String {
+    match r {
+        Returns::Tensor => "Tensor".into(),
+        Returns::Tuple(names) => format!("({})", vec!["Tensor"; names.len()].join(", ")),
+        Returns::Plain(n) => format!("({})", vec!["Tensor"; *n].join(", ")),
+        Returns::List => "tuple of Tensors".into(),
+        Returns::Bool => "bool".into(),
+        Returns::Int => "int".into(),
+        Returns::Float => "float".into(),
+        Returns::Scalar => "Number".into(),
+        Returns::Nothing => "None".into(),
+    }
+}
+
+fn definition(f: &'static Function, name: &str, entry: ffi::PyCFunctionFastWithKeywords) -> PyResult<PyMethodDef> {
     let text = |s: &str| CString::new(s).map_err(|_| PySystemError::new_err("a name has a zero byte"));
     Ok(PyMethodDef {
-        ml_name: text(f.name)?.into_raw(),
+        ml_name: text(name)?.into_raw(),
         ml_meth: PyMethodDefPointer { PyCFunctionFastWithKeywords: entry },
         ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
         ml_doc: text(f.doc)?.into_raw(),
@@ -143,7 +185,7 @@ pub fn methods(taken: &[String]) -> PyResult<Vec<PyMethodDef>> {
         if functions.len() == thunks::COUNT {
             return Err(PySystemError::new_err("more methods than thunks: raise thunks::COUNT"));
         }
-        defs.push(definition(f, thunks::thunk(functions.len()))?);
+        defs.push(definition(f, f.name, thunks::thunk(functions.len()))?);
         functions.push(f);
     }
     entry::METHODS.store(table(functions), Relaxed);
@@ -174,6 +216,10 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
             // The package wraps some public functions under their own names.
             modules["_internal"].add(f.name, &obj)?;
         }
+        if f.label != f.name {
+            // Its own name, by which pickles find it.
+            modules[part(f.surface)].add(f.label.as_str(), &obj)?;
+        }
         modules[part(f.surface)].add(f.name, obj)?;
     }
     m.add_function(wrap_pyfunction!(_operations, m)?)?;
@@ -191,7 +237,7 @@ fn function<'py>(
     f: &'static Function,
     module: &str,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let def = table(vec![definition(f, entry::function)?]);
+    let def = table(vec![definition(f, &f.label, entry::function)?]);
     let module = pyo3::types::PyString::intern(py, module);
     // SAFETY: an object of our own layout whose one field is written at once; the definition is never freed.
     unsafe {

@@ -114,14 +114,7 @@ pub unsafe fn decide(
                 }
                 Kind::Custom => custom = true,
             }
-            if overloaded.iter().all(|o| ffi::Py_TYPE(o.as_ptr()) != ty) {
-                // Subclasses come before what they derive from.
-                let at = overloaded
-                    .iter()
-                    .position(|o| ffi::PyType_IsSubtype(ty, ffi::Py_TYPE(o.as_ptr())) != 0)
-                    .unwrap_or(overloaded.len());
-                overloaded.insert(at, Bound::from_borrowed_ptr(py, obj));
-            }
+            insert(&mut overloaded, Bound::from_borrowed_ptr(py, obj));
         }
     };
     for &obj in objs {
@@ -143,6 +136,21 @@ pub unsafe fn decide(
     if !custom {
         return Ok(Decision::Proceed(class));
     }
+    // SAFETY: by the contract.
+    unsafe { ask(py, f, &overloaded, slf, given) }.map(Decision::Done)
+}
+
+/// Hands a call to the classes of the objects, one after the other, until one takes it.
+///
+/// # Safety
+/// Live arguments under the GIL.
+unsafe fn ask(
+    py: Python<'_>,
+    f: &Function,
+    overloaded: &[Bound<'_, PyAny>],
+    slf: *mut PyObject,
+    given: Given<'_>,
+) -> PyResult<*mut PyObject> {
     let types: Vec<Bound<'_, PyType>> = overloaded.iter().map(|o| o.get_type()).collect();
     let types = PyTuple::new(py, types)?;
     // SAFETY: live arguments under the GIL.
@@ -160,14 +168,105 @@ pub unsafe fn decide(
         }
     }
     let func = function_object(py, f)?;
-    for arg in &overloaded {
+    for arg in overloaded {
         let hook = arg.get_type().getattr("__torch_function__")?;
-        let result = hook.call1((&func, &types, &args, &kwargs))?;
+        let result = if kwargs.is_empty() {
+            hook.call1((&func, &types, &args))
+        } else {
+            hook.call1((&func, &types, &args, &kwargs))
+        }?;
         if !result.is(py.NotImplemented()) {
-            return Ok(Decision::Done(result.into_ptr()));
+            return Ok(result.into_ptr());
         }
     }
     Err(no_implementation(&format!("torch.{}", f.label), &overloaded.iter().map(|o| o.get_type()).collect::<Vec<_>>()))
+}
+
+/// A call whose arguments fit no overload, but among them objects that are no tensors and have a `__torch_function__`:
+/// their answer.
+///
+/// # Safety
+/// Live arguments under the GIL.
+#[cold]
+pub unsafe fn foreign(
+    py: Python<'_>,
+    f: &Function,
+    slf: *mut PyObject,
+    given: Given<'_>,
+) -> PyResult<Option<*mut PyObject>> {
+    let mut overloaded: Vec<Bound<'_, PyAny>> = Vec::new();
+    let mut strangers = false;
+    let mut see = |obj: Bound<'_, PyAny>| -> PyResult<()> {
+        if takes_part(&obj)? {
+            strangers |= object::unwrap(&obj).is_none();
+            insert(&mut overloaded, obj.unbind().into_bound(py));
+        }
+        Ok(())
+    };
+    for &p in [slf].iter().filter(|p| !p.is_null()).chain(given.positional).chain(given.keywords) {
+        // SAFETY: by the contract.
+        let obj = unsafe { Bound::from_borrowed_ptr(py, p) };
+        if obj.is_exact_instance_of::<PyTuple>() || obj.is_exact_instance_of::<pyo3::types::PyList>() {
+            obj.try_iter()?.try_for_each(|item| see(item?))?;
+        } else {
+            see(obj)?;
+        }
+    }
+    if !strangers {
+        return Ok(None);
+    }
+    // SAFETY: by the contract.
+    unsafe { ask(py, f, &overloaded, slf, given) }.map(Some)
+}
+
+/// Adds an object of a class that is not there yet; subclasses come before what they derive from.
+fn insert<'py>(overloaded: &mut Vec<Bound<'py, PyAny>>, obj: Bound<'py, PyAny>) {
+    let ty = obj.get_type_ptr();
+    if overloaded.iter().any(|o| o.get_type_ptr() == ty) {
+        return;
+    }
+    // SAFETY: live types under the GIL.
+    let at = overloaded.iter().position(|o| unsafe { ffi::PyType_IsSubtype(ty, o.get_type_ptr()) != 0 });
+    overloaded.insert(at.unwrap_or(overloaded.len()), obj);
+}
+
+/// None if no argument of a Python function takes part in the protocol, lists and tuples looked into one level deep; else
+/// those that do and all plain tensors.
+#[pyfunction]
+fn _torch_function_args<'py>(
+    args: &Bound<'py, PyTuple>,
+    kwargs: &Bound<'py, PyDict>,
+) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+    if OFF.get() > 0 {
+        return Ok(None);
+    }
+    let (mut found, mut concerned) = (Vec::new(), false);
+    let mut note = |obj: Bound<'py, PyAny>| -> PyResult<()> {
+        let takes_part = takes_part(&obj)?;
+        concerned |= takes_part;
+        if takes_part || obj.get_type_ptr() == object::type_ptr() {
+            found.push(obj);
+        }
+        Ok(())
+    };
+    let mut see = |obj: Bound<'py, PyAny>| -> PyResult<()> {
+        // SAFETY: live objects under the GIL.
+        let list = unsafe { ffi::PyList_CheckExact(obj.as_ptr()) != 0 || ffi::PyTuple_CheckExact(obj.as_ptr()) != 0 };
+        if list {
+            for item in obj.try_iter()? {
+                note(item?)?;
+            }
+            return Ok(());
+        }
+        note(obj)
+    };
+    for obj in args {
+        see(obj)?;
+    }
+    for (_, obj) in kwargs {
+        see(obj)?;
+    }
+    Ok(concerned.then_some(found))
 }
 
 /// Whether an object may be of a subclass that wants to see what is done with it.
@@ -200,8 +299,10 @@ fn hand_over<'py>(
     let py = slf.py();
     let types = PyTuple::new(py, [slf.get_type()])?;
     let hook = slf.get_type().getattr("__torch_function__")?;
-    let kwargs = kwargs.cloned().unwrap_or_else(|| PyDict::new(py));
-    let result = hook.call1((&func, types, args, kwargs))?;
+    let result = match kwargs {
+        Some(kwargs) => hook.call1((&func, types, args, kwargs)),
+        None => hook.call1((&func, types, args)),
+    }?;
     if result.is(py.NotImplemented()) {
         return Err(no_implementation(&func.str()?.to_string(), &[slf.get_type()]));
     }
@@ -312,7 +413,7 @@ fn _has_torch_function_unary(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     takes_part(object)
 }
 
-fn takes_part(obj: &Bound<'_, PyAny>) -> PyResult<bool> {
+pub(crate) fn takes_part(obj: &Bound<'_, PyAny>) -> PyResult<bool> {
     // SAFETY: a live object under the GIL.
     if !unsafe { concerns(obj.as_ptr()) } {
         return Ok(false);
@@ -325,7 +426,9 @@ fn takes_part(obj: &Bound<'_, PyAny>) -> PyResult<bool> {
         || obj.is_exact_instance_of::<pyo3::types::PyInt>()
         || obj.is_exact_instance_of::<pyo3::types::PyFloat>()
         || obj.is_exact_instance_of::<pyo3::types::PyString>()
-        || obj.is_exact_instance_of::<PyTuple>();
+        || obj.is_exact_instance_of::<PyTuple>()
+        || obj.is_exact_instance_of::<pyo3::types::PyBool>()
+        || obj.is_exact_instance_of::<PyType>();
     if plain {
         return Ok(false);
     }
@@ -510,5 +613,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(disabled)?;
     m.add_function(wrap_pyfunction!(_has_torch_function, m)?)?;
     m.add_function(wrap_pyfunction!(_has_torch_function_unary, m)?)?;
+    m.add_function(wrap_pyfunction!(_torch_function_args, m)?)?;
     m.add_function(wrap_pyfunction!(_set_nowrap_functions, m)?)
 }

@@ -5,7 +5,10 @@ Functions named in `NATIVE` come from the engine with PyTorch's signature and no
 others are composites of tensor operations, written in the `_functional_*` files of this folder.
 """
 
+import types
+
 from .. import _C
+from .._overridable import publish
 from ._functional_attention import multi_head_attention_forward
 from ._functional_layers import (
     alpha_dropout,
@@ -96,7 +99,7 @@ def _sized(name, nd):
     if native is None:
         return
 
-    def pool(input, output_size, *args, **kwargs):
+    def size(input, output_size):
         if input.dim() <= nd:
             raise ValueError(f"Input dimension should be at least {nd + 1}")
         if isinstance(output_size, (list, tuple)) and None in output_size:
@@ -104,7 +107,16 @@ def _sized(name, nd):
             output_size = [kept[i] if s is None else s for i, s in enumerate(output_size)]
         elif output_size is None:
             output_size = input.shape[-nd:]
-        return native(input, output_size, *args, **kwargs)
+        return output_size
+
+    if name.startswith("adaptive_avg"):
+
+        def pool(input, output_size):
+            return native(input, size(input, output_size))
+    else:
+
+        def pool(input, output_size, return_indices=False):
+            return native(input, size(input, output_size), return_indices)
 
     pool.__name__ = pool.__qualname__ = name
     pool.__doc__ = native.__doc__
@@ -118,6 +130,20 @@ del _nd
 
 if "cross_entropy" in globals():
     cross_entropy_loss = globals()["cross_entropy"]
+
+
+# Subclasses see these as a whole. Those that PyTorch has in C are told apart: handlers get their arguments as given.
+_open = [
+    _name
+    for _name, _value in globals().items()
+    if isinstance(_value, types.FunctionType) and not _name.startswith(("_", "upsample"))
+]
+_in_c = {
+    "bilinear", "channel_shuffle", "cosine_similarity", "native_channel_shuffle", "pairwise_distance", "pdist",
+    "pixel_shuffle", "pixel_unshuffle", "rrelu_",
+}
+publish(globals(), _open, __name__, _in_c)
+del _open, _in_c
 
 
 def __getattr__(name):
