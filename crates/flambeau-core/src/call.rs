@@ -231,22 +231,19 @@ fn save_inputs(
     inplace: bool,
     saved: &mut SmallVec<[Saved; 2]>,
 ) -> Result<()> {
-    for (i, t) in x.iter().enumerate().take(16) {
-        if op.saves.inputs >> i & 1 != 0 {
-            let unused = op.saves.cross && i < 2 && next[1 - i].is_none();
-            saved.push(match t {
-                None => Saved::Absent,
-                Some(_) if unused => Saved::Absent,
-                Some(t) if inplace && i == 0 => Saved::input(&before_write(t, next[0].as_ref())?)?,
-                Some(t) => saved_input(t)?,
-            });
-        }
-    }
-    // Slots of optional inputs past the end of the call.
-    for i in x.len()..(16 - op.saves.inputs.leading_zeros() as usize) {
-        if op.saves.inputs >> i & 1 != 0 {
-            saved.push(Saved::Absent);
-        }
+    let mut mask = op.saves.inputs;
+    while mask != 0 {
+        let i = mask.trailing_zeros() as usize;
+        mask &= mask - 1;
+        // Slots of optional inputs past the end of the call are empty too.
+        let t = x.get(i).copied().flatten();
+        let unused = op.saves.cross && i < 2 && next[1 - i].is_none();
+        saved.push(match t {
+            None => Saved::Absent,
+            Some(_) if unused => Saved::Absent,
+            Some(t) if inplace && i == 0 => Saved::input(&before_write(t, next[0].as_ref())?)?,
+            Some(t) => saved_input(t)?,
+        });
     }
     Ok(())
 }

@@ -212,7 +212,7 @@ unsafe fn invoke(
     // SAFETY: arguments that fit their parameters, live under the GIL.
     unsafe {
         let given = |i: usize| !objs[i].is_null() && objs[i] != ffi::Py_None();
-        let mut held: Vec<Option<Tensor>> = Vec::new();
+        let mut held = convert::Held::new();
         if temporaries {
             for (i, p) in o.params.iter().enumerate() {
                 if given(i) && p.role == Role::Plain {
@@ -288,7 +288,7 @@ unsafe fn call_out(
 ) -> PyResult<*mut PyObject> {
     // SAFETY: `out` was checked to be a tensor or a list of tensors.
     unsafe {
-        let mut held = Vec::new();
+        let mut held = convert::Held::new();
         if is_tensor(out) {
             held.push(Some(tensor_of(out).clone()));
         } else if let Some(p) = o.params.iter().find(|p| p.role == Role::Out) {

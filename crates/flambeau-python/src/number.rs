@@ -4,16 +4,18 @@ use std::ffi::{CStr, c_int, c_void};
 use std::ptr::null_mut;
 use std::sync::OnceLock;
 
-use flambeau_core::{DType, Scalar};
+use flambeau_core::op::{OpDef, Params};
+use flambeau_core::schema::Type;
+use flambeau_core::{DType, Scalar, Tensor, call1};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi::{self, PyObject, PyType_Slot};
 use pyo3::prelude::*;
 
 use crate::args::check::is_number;
-use crate::args::spec::{Function, Surface};
+use crate::args::spec::{Function, Role, Surface};
 use crate::entry::{is_operand, run_on, takes_part};
 use crate::errors::{IntoPyResult, guard, guard_int};
-use crate::object::{is_tensor, tensor_of};
+use crate::object::{is_tensor, tensor_of, type_ptr, wrap_ptr};
 use crate::{publish, results, subclass};
 
 /// How an operator with the tensor on the right is computed.
@@ -75,6 +77,8 @@ struct Table {
     inplace: [Option<&'static Function>; COUNT],
     reflected: [Option<&'static Function>; COUNT],
     compare: [Option<&'static Function>; 6],
+    /// The row behind `forward` and its parameters, where the core has a short way for it.
+    short: [Option<(&'static OpDef, Params)>; COUNT],
     neg: Option<&'static Function>,
     abs: Option<&'static Function>,
     invert: Option<&'static Function>,
@@ -92,6 +96,7 @@ fn functions() -> &'static Table {
             inplace: [None; COUNT],
             reflected: [None; COUNT],
             compare: ["lt", "le", "eq", "ne", "gt", "ge"].map(method),
+            short: [const { None }; COUNT],
             neg: method("neg"),
             abs: method("abs"),
             invert: method("bitwise_not"),
@@ -99,6 +104,7 @@ fn functions() -> &'static Table {
         };
         for (i, o) in OPERATORS.iter().enumerate() {
             t.forward[i] = method(o.method);
+            t.short[i] = t.forward[i].and_then(short);
             t.inplace[i] = method(&format!("{}_", o.method));
             t.reflected[i] = match o.reflected {
                 Reflected::Function(n) => function(n),
@@ -108,6 +114,42 @@ fn functions() -> &'static Table {
         }
         t
     })
+}
+
+/// What `f` calls on a tensor and a tensor or number alone, if the core has a short way for it.
+fn short(f: &'static Function) -> Option<(&'static OpDef, Params)> {
+    let o = f.overloads.first().filter(|o| o.op.quick.is_some())?;
+    let [first, second, rest @ ..] = &o.params[..] else { return None };
+    let operands = (first.ty, second.ty) == (Type::Tensor, Type::TensorOrScalar) && rest.iter().all(|p| p.optional);
+    let plain = rest.iter().filter(|p| p.role == Role::Plain);
+    operands.then(|| (o.op, plain.map(|p| p.default.clone()).collect()))
+}
+
+/// An operator on plain tensors, or one and a float: what [`run_on`] would do, without looking for an overload. Null: not that.
+///
+/// # Safety
+/// Live objects under the GIL.
+#[inline]
+unsafe fn shortly(t: &Table, i: usize, a: *mut PyObject, b: *mut PyObject) -> *mut PyObject {
+    // SAFETY: by the contract.
+    unsafe {
+        let Some((op, params)) = &t.short[i] else { return null_mut() };
+        let tensor = |obj| ffi::Py_TYPE(obj) == type_ptr();
+        if !tensor(a) || !(tensor(b) || ffi::PyFloat_CheckExact(b) != 0) {
+            return null_mut();
+        }
+        guard(|py| {
+            let number;
+            let second = if tensor(b) {
+                tensor_of(b)
+            } else {
+                number = Tensor::wrapped(Scalar::Float(ffi::PyFloat_AsDouble(b))).py()?;
+                &number
+            };
+            let y = wrap_ptr(call1(op, &[Some(tensor_of(a)), Some(second)], params.clone()).py()?);
+            if y.is_null() { Err(PyErr::fetch(py)) } else { Ok(y) }
+        })
+    }
 }
 
 fn not_implemented() -> *mut PyObject {
@@ -177,6 +219,12 @@ unsafe extern "C" fn binary<const I: usize>(a: *mut PyObject, b: *mut PyObject) 
     // SAFETY: CPython passes live objects, one of them a tensor, under the GIL.
     unsafe {
         let t = functions();
+        if t.short[I].is_some() {
+            let y = shortly(t, I, a, b);
+            if !y.is_null() || !ffi::PyErr_Occurred().is_null() {
+                return y;
+            }
+        }
         if is_tensor(a) {
             if I == FLOOR && subclass::concerns(a) && operand(b, I) {
                 return slot_or(a, FLOOR_NAMES.0, &[b], || match t.forward[I] {
@@ -210,7 +258,10 @@ unsafe extern "C" fn binary<const I: usize>(a: *mut PyObject, b: *mut PyObject) 
             // `rsub(self, other)` is `other - self`.
             Reflected::Function("rsub") => run_on(f, null_mut(), &[b, a]),
             Reflected::Function(_) => run_on(f, null_mut(), &[a, b]),
-            Reflected::Method(_) => run_on(f, b, &[a]),
+            Reflected::Method(_) => {
+                let y = shortly(t, I, b, a);
+                if !y.is_null() || !ffi::PyErr_Occurred().is_null() { y } else { run_on(f, b, &[a]) }
+            }
             Reflected::Reciprocal => {
                 let Some(reciprocal) = t.reciprocal else { return not_implemented() };
                 let r = run_on(reciprocal, b, &[]);

@@ -127,12 +127,13 @@ pub(crate) fn run(
         deliver(tasks, &mut ready, &edge.node, edge.nr, Some(seed))?;
     }
     while let Some(Ready(node, number)) = ready.pop() {
-        running.at(&node);
-        if anomaly_mode() {
-            anomaly::watch(&node, || visit(tasks, &mut ready, &mut results, (&node, number), retain))?;
-        } else {
-            visit(tasks, &mut ready, &mut results, (&node, number), retain)?;
-        }
+        running.at(node, |node| {
+            if anomaly_mode() {
+                anomaly::watch(node, || visit(tasks, &mut ready, &mut results, (node, number), retain))
+            } else {
+                visit(tasks, &mut ready, &mut results, (node, number), retain)
+            }
+        })?;
     }
     running.finish()?;
     Ok(results)
@@ -266,6 +267,10 @@ fn deliver(
         ready.push(Ready(node.clone(), number));
     }
     let Some(g) = g.filter(|_| wanted) else { return Ok(()) };
+    if node.outs.len() == 1 && task.incoming.is_empty() {
+        task.incoming.push(Some(g));
+        return Ok(());
+    }
     if task.incoming.is_empty() {
         task.incoming.resize(node.outs.len(), None);
     }
@@ -293,10 +298,7 @@ fn overlapping(t: &Tensor) -> bool {
 
 /// Hooks on the tensors whose gradient arrives, then `retain_grad`.
 fn before(node: &Shared<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>) -> Result<()> {
-    if node.hooks.lock().is_none() {
-        return Ok(());
-    }
-    let tensor = node.hooks.lock().as_ref().map(|h| h.tensor.clone()).unwrap_or_default();
+    let Some(tensor) = node.hooks().map(|h| h.tensor.clone()) else { return Ok(()) };
     for (_, nr, hook) in tensor {
         if let Some(g) = &grads[nr as usize]
             && let Some(new) = hook.call(g)?
@@ -304,7 +306,7 @@ fn before(node: &Shared<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>) -> Res
             grads[nr as usize] = Some(new);
         }
     }
-    let retain = node.hooks.lock().as_ref().map(|h| h.retain.clone()).unwrap_or_default();
+    let retain = node.hooks().map(|h| h.retain.clone()).unwrap_or_default();
     for (nr, target) in retain {
         if let (Some(t), Some(g)) = (target.upgrade(), &grads[nr as usize]) {
             let meta = t.meta();
@@ -321,7 +323,7 @@ fn before(node: &Shared<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>) -> Res
 
 /// Runs one node with its own hooks.
 fn step(node: &Shared<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>, retain: bool) -> Result<Grads> {
-    let hooks = node.hooks.lock().as_ref().map(|h| (h.pre.clone(), h.post.clone()));
+    let hooks = node.hooks().map(|h| (h.pre.clone(), h.post.clone()));
     match hooks {
         None => compute(node, grads, retain, false),
         Some((pre, post)) => hooked(node, grads, retain, pre, post),

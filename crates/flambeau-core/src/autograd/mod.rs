@@ -279,12 +279,8 @@ impl Tensor {
     #[cold]
     fn move_retained(&self, old: Option<&Shared<Node>>) {
         let weak = self.downgrade();
-        if let Some(h) = old.and_then(|n| n.hooks.lock().take()) {
-            let mut h = h;
+        if let Some(mut h) = old.and_then(|n| n.hooks()) {
             h.retain.retain(|(_, t)| !t.same(&weak));
-            if let Some(n) = old {
-                *n.hooks.lock() = Some(h);
-            }
         }
         if let Some(meta) = self.meta_opt() {
             let (node, nr) = {
@@ -292,7 +288,7 @@ impl Tensor {
                 (inner.grad_fn.clone(), inner.output_nr)
             };
             if let Some(node) = node {
-                node.hooks.lock().get_or_insert_default().retain.push((nr, weak));
+                node.hooks_mut().retain.push((nr, weak));
             }
         }
     }
@@ -367,7 +363,7 @@ impl Tensor {
             }
             inner.output_nr
         };
-        node.hooks.lock().get_or_insert_default().retain.push((nr, self.downgrade()));
+        node.hooks_mut().retain.push((nr, self.downgrade()));
         Ok(())
     }
 
@@ -387,7 +383,7 @@ impl Tensor {
         match &node {
             Some(node) => {
                 let nr = self.output_nr();
-                node.hooks.lock().get_or_insert_default().tensor.push((id, nr, hook));
+                node.hooks_mut().tensor.push((id, nr, hook));
             }
             None => self.meta().lock().hooks.get_or_insert_default().before.push((id, hook)),
         }
@@ -397,7 +393,7 @@ impl Tensor {
     /// Whether a hook that `f` knows is registered on this tensor as it is now.
     pub fn has_hook(&self, f: &mut dyn FnMut(&dyn TensorHook) -> bool) -> bool {
         if let Some(node) = self.grad_fn() {
-            return node.hooks.lock().as_ref().is_some_and(|h| h.tensor.iter().any(|(_, _, hook)| f(&**hook)));
+            return node.hooks().is_some_and(|h| h.tensor.iter().any(|(_, _, hook)| f(&**hook)));
         }
         let Some(meta) = self.meta_opt() else { return false };
         let inner = meta.lock();

@@ -4,10 +4,10 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use super::saved::Saved;
@@ -135,7 +135,8 @@ pub struct Node {
     pub(crate) next: Edges,
     pub(crate) outs: SmallVec<[OutMeta; 1]>,
     pub(crate) seq: u64,
-    pub(crate) hooks: Mutex<Option<Box<NodeHooks>>>,
+    /// Made with the first hook; few nodes have any.
+    hooks: OnceLock<Box<Mutex<NodeHooks>>>,
     front: AtomicPtr<c_void>,
 }
 
@@ -188,7 +189,7 @@ impl Node {
                 (&raw mut (*p).next).write(next);
                 (&raw mut (*p).outs).write(outs);
                 (&raw mut (*p).seq).write(next_seq());
-                (&raw mut (*p).hooks).write(Mutex::new(None));
+                (&raw mut (*p).hooks).write(OnceLock::new());
                 (&raw mut (*p).front).write(AtomicPtr::new(std::ptr::null_mut()));
             }
         });
@@ -204,7 +205,7 @@ impl Node {
             next: Edges::new(),
             outs: smallvec::smallvec![OutMeta::of(leaf)],
             seq: u64::MAX,
-            hooks: Mutex::new(None),
+            hooks: OnceLock::new(),
             front: AtomicPtr::new(std::ptr::null_mut()),
         })
     }
@@ -217,7 +218,7 @@ impl Node {
 
     /// PyTorch's name of the node: `MulBackward0`, `AccumulateGrad`, ...
     pub fn name(&self) -> String {
-        if let Some(label) = self.hooks.lock().as_ref().and_then(|h| h.label.clone()) {
+        if let Some(label) = self.hooks().and_then(|h| h.label.clone()) {
             return label.into_owned();
         }
         match &self.action {
@@ -263,21 +264,31 @@ impl Node {
         }
     }
 
+    /// The hooks, if there ever were any.
+    #[inline]
+    pub(crate) fn hooks(&self) -> Option<MutexGuard<'_, NodeHooks>> {
+        self.hooks.get().map(|h| h.lock())
+    }
+
+    pub(crate) fn hooks_mut(&self) -> MutexGuard<'_, NodeHooks> {
+        self.hooks.get_or_init(Box::default).lock()
+    }
+
     pub(crate) fn is_accumulator(&self) -> bool {
         matches!(self.action, Action::Accumulate(_))
     }
 
     pub(crate) fn set_label(&self, label: impl Into<Cow<'static, str>>) {
-        self.hooks.lock().get_or_insert_default().label = Some(label.into());
+        self.hooks_mut().label = Some(label.into());
     }
 
     /// What [`set_notes`](Self::set_notes) left.
     pub fn notes(&self) -> Option<Notes> {
-        self.hooks.lock().as_ref()?.notes.clone()
+        self.hooks()?.notes.clone()
     }
 
     pub fn set_notes(&self, notes: Notes) {
-        let old = self.hooks.lock().get_or_insert_default().notes.replace(notes);
+        let old = self.hooks_mut().notes.replace(notes);
         drop(old);
     }
 
@@ -312,18 +323,18 @@ impl Node {
 
     pub fn add_pre_hook(&self, hook: Arc<dyn NodeHook>) -> u64 {
         let id = next_hook_id();
-        self.hooks.lock().get_or_insert_default().pre.push((id, hook));
+        self.hooks_mut().pre.push((id, hook));
         id
     }
 
     pub fn add_post_hook(&self, hook: Arc<dyn NodeHook>) -> u64 {
         let id = next_hook_id();
-        self.hooks.lock().get_or_insert_default().post.push((id, hook));
+        self.hooks_mut().post.push((id, hook));
         id
     }
 
     pub fn remove_hook(&self, id: u64) {
-        let mut guard = self.hooks.lock();
+        let mut guard = self.hooks();
         let dropped = guard.as_mut().map(|h| {
             let split = |v: &mut Vec<(u64, Arc<dyn NodeHook>)>| v.iter().position(|e| e.0 == id).map(|i| v.remove(i).1);
             let tensor = h.tensor.iter().position(|e| e.0 == id).map(|i| h.tensor.remove(i).2);
@@ -337,13 +348,12 @@ impl Node {
     pub(crate) fn release(&self) {
         match &self.action {
             Action::Op { saved, .. } => {
-                let mut guard = saved.lock();
-                let mut old = std::mem::take(&mut *guard);
-                for slot in &mut old {
-                    guard.push(slot.released());
+                // Dropped without the lock: what goes with a tensor may wait for others.
+                let mut old: SmallVec<[Saved; 2]> = SmallVec::new();
+                for slot in saved.lock().iter_mut() {
+                    let released = slot.released();
+                    old.push(std::mem::replace(slot, released));
                 }
-                drop(guard);
-                drop(old);
             }
             Action::Custom(c) => c.release(),
             Action::CopySlices { inner, .. } => inner.release(),

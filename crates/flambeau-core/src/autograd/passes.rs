@@ -42,10 +42,14 @@ impl Running {
         Running(pass)
     }
 
-    /// Says which node runs now, for [`current_node`].
-    pub fn at(&self, node: &Shared<Node>) {
-        let old = self.0.node.replace(Some(node.clone()));
-        drop(old);
+    /// Runs `f` on a node, which [`current_node`] says meanwhile, and lets it go.
+    pub fn at<T>(&self, node: Shared<Node>, f: impl FnOnce(&Shared<Node>) -> T) -> T {
+        self.0.node.replace(Some(node));
+        let done = f(self.0.node.borrow().as_ref().expect("just put there"));
+        // Dropped when the place is free again: a destructor may ask which node runs.
+        let node = self.0.node.take();
+        drop(node);
+        done
     }
 
     /// Runs what [`queue_callback`] left; callbacks may queue more.

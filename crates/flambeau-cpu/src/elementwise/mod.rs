@@ -5,6 +5,7 @@ pub(crate) mod block;
 mod complex;
 mod copy;
 mod crossed;
+mod few;
 mod fill;
 mod int;
 mod predicate;
@@ -75,7 +76,18 @@ impl Elementwise for Cpu {
     }
 
     unsafe fn binary_flat(&self, op: BinaryOp, dtype: DType, n: usize, ptrs: [*mut u8; 3]) -> bool {
-        if !matches!(dtype, DType::F32 | DType::F64) {
+        if n <= few::MOST {
+            let done = match dtype {
+                // SAFETY: by the caller's contract.
+                DType::F32 => unsafe { few::run::<f32>(op, n, ptrs) },
+                // SAFETY: as above.
+                DType::F64 => unsafe { few::run::<f64>(op, n, ptrs) },
+                _ => return false,
+            };
+            if done {
+                return true;
+            }
+        } else if !matches!(dtype, DType::F32 | DType::F64) {
             return false;
         }
         let Some(body) = binary::body(op, dtype, false) else { return false };

@@ -188,11 +188,14 @@ pub unsafe fn value(function: &str, p: &Param, obj: *mut PyObject) -> PyResult<V
     }
 }
 
+/// Tensors that exist for one call: numbers, and the elements of lists.
+pub type Held = smallvec::SmallVec<[Option<Tensor>; 2]>;
+
 /// Tensors that the call keeps alive itself: numbers as tensors, elements of lists.
 ///
 /// # Safety
 /// `obj` passed [`check::fits`]; the GIL is held.
-pub unsafe fn temporaries(p: &Param, obj: *mut PyObject, held: &mut Vec<Option<Tensor>>) -> PyResult<()> {
+pub unsafe fn temporaries(p: &Param, obj: *mut PyObject, held: &mut Held) -> PyResult<()> {
     // SAFETY: by the contract.
     unsafe {
         match p.ty {
