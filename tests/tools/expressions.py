@@ -37,10 +37,15 @@ def describe(torch, value):
     return re.sub(r" at 0x[0-9a-f]+", "", text).replace("flambeau", "torch")
 
 
-def run(torch, source, namespace=None):
-    """What the source gives: {"value": ...} or {"error": [type, message]}, with the warnings it raised."""
+def run(torch, source, namespace=None, setup=None):
+    """What the source gives: {"value": ...} or {"error": [type, message]}, with the warnings it raised.
+
+    ``namespace`` are names bound for it, ``setup`` statements to run before it, with ``torch`` imported under its name.
+    """
     scope = {"torch": torch, "np": np, **(namespace or {})}
     torch.set_grad_enabled(True)
+    if setup is not None:
+        exec(compile(setup.replace("from torch", f"from {torch.__name__}"), "<setup>", "exec"), scope)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -59,10 +64,10 @@ def run(torch, source, namespace=None):
     return {**result, "warnings": kinds}
 
 
-def record(cases, target, namespace=None):
+def record(cases, target, namespace=None, setup=None):
     """Runs every case with real PyTorch and writes the results; for the scripts named record_*.py."""
     import torch
 
-    found = {"torch": torch.__version__, "cases": {source: run(torch, source, namespace) for source in cases}}
+    found = {"torch": torch.__version__, "cases": {source: run(torch, source, namespace, setup) for source in cases}}
     Path(target).write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     print(f"{len(found['cases'])} cases into {target}", file=sys.stderr)
