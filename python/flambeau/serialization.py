@@ -1,11 +1,22 @@
 """Saving and loading of objects with tensors, in PyTorch's file format."""
 
-from contextlib import contextmanager
-from enum import Enum
+from contextlib import ExitStack, contextmanager
 
 import flambeau
 
 from . import _utils
+from ._load_options import (
+    LoadEndianness,
+    assumed_order,
+    byteorder,
+    get_default_load_endianness,
+    get_default_load_mmap,
+    get_default_mmap_options,
+    set_default_load_endianness,
+    set_default_load_mmap,  # noqa: F401 - public without being listed
+    set_default_mmap_options,
+    writable_mapping,
+)
 from ._weights_only_unpickler import (
     add_safe_globals,
     clear_safe_globals,
@@ -31,6 +42,8 @@ __all__ = [
     "set_default_load_endianness",
     "set_default_mmap_options",
 ]
+
+LoadEndianness.__module__ = set_default_mmap_options.__module__ = __name__
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
@@ -60,36 +73,6 @@ def set_crc32_options(compute_crc32):
     """
     global _compute_crc32
     _compute_crc32 = compute_crc32
-
-
-class LoadEndianness(Enum):
-    """The byte order of files that do not say theirs."""
-
-    NATIVE = 1
-    LITTLE = 2
-    BIG = 3
-
-
-_default_endianness = None
-
-
-def get_default_load_endianness():
-    """The byte order that files are taken to have that do not say theirs; None means little."""
-    return _default_endianness
-
-
-def set_default_load_endianness(endianness):
-    """Chooses the byte order of files that do not say theirs."""
-    global _default_endianness
-    if not isinstance(endianness, LoadEndianness) and endianness is not None:
-        raise TypeError("Invalid argument type in function set_default_load_endianness")
-    _default_endianness = endianness
-
-
-def _assumed_order():
-    if _default_endianness is LoadEndianness.BIG:
-        return b"big"
-    return _byteorder() if _default_endianness is LoadEndianness.NATIVE else b"little"
 
 
 def _is_path(f):
@@ -136,7 +119,7 @@ def save(obj, f, pickle_module=None, pickle_protocol=DEFAULT_PROTOCOL, _use_new_
         writer.write_record("data.pkl", data)
         writer.write_record(".format_version", b"1")
         writer.write_record(".storage_alignment", b"64")
-        writer.write_record("byteorder", _byteorder())
+        writer.write_record("byteorder", byteorder())
         for key, (storage, _) in table.storages.items():
             writer.write_record("data/" + key, _cpu_bytes(storage))
         writer.write_record("version", b"3\n")
@@ -144,12 +127,6 @@ def save(obj, f, pickle_module=None, pickle_protocol=DEFAULT_PROTOCOL, _use_new_
         writer.finish()
         if not _is_path(f) and hasattr(f, "flush"):
             f.flush()
-
-
-def _byteorder():
-    import sys
-
-    return sys.byteorder.encode()
 
 
 def _cpu_bytes(storage):
@@ -189,20 +166,12 @@ def _replacing(f):
     """A path's new contents, which take the old one's place when all is written."""
     from ._atomic import replacing
 
-    context = replacing(f)
-    try:
-        file = context.__enter__()
-    except OSError as error:
-        raise RuntimeError(f"open file failed with strerror: {error.strerror}") from error
-    try:
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(replacing(f))
+        except OSError as error:
+            raise RuntimeError(f"open file failed with strerror: {error.strerror}") from error
         yield file
-    except BaseException:
-        import sys
-
-        if not context.__exit__(*sys.exc_info()):
-            raise
-    else:
-        context.__exit__(None, None, None)
 
 
 def _save_legacy(obj, file, pickle_module, protocol):
@@ -322,7 +291,7 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
         mmap = get_default_load_mmap() if _is_path(f) else False
     options = _Options(_restorer(map_location), None if weights_only else pickle_module, pickle_load_args)
     with _opened(f, "rb") as file:
-        buffer = _writable_mapping(file) if mmap else _contents(file)
+        buffer = writable_mapping(file) if mmap else _contents(file)
         options.mapped = mmap
         try:
             if bytes(buffer[:4]) == b"PK\3\4":
@@ -400,70 +369,6 @@ def _explain(message):
     return f"{text}\n\n{message}{_DOCS_MESSAGE}"
 
 
-_default_load_mmap = False
-_mmap_flags = None
-
-
-def get_default_load_mmap():
-    """Whether :func:`load` maps files that are given by path, where it is not told."""
-    return _default_load_mmap
-
-
-def set_default_load_mmap(default):
-    """Chooses whether :func:`load` maps files that are given by path, where it is not told."""
-    global _default_load_mmap
-    _default_load_mmap = bool(default)
-
-
-def get_default_mmap_options():
-    """How files are mapped: ``mmap.MAP_PRIVATE`` or ``mmap.MAP_SHARED``."""
-    import mmap
-
-    return mmap.MAP_PRIVATE if _mmap_flags is None else _mmap_flags
-
-
-class set_default_mmap_options:
-    """Chooses how ``load(mmap=True)`` maps files; also a context manager.
-
-    Args:
-        flags (int): ``mmap.MAP_PRIVATE`` (writes to tensors stay in memory) or ``mmap.MAP_SHARED`` (they go to
-            the file).
-
-    Raises:
-        ValueError: for other flags.
-    """
-
-    def __init__(self, flags):
-        import mmap
-
-        global _mmap_flags
-        if flags not in (mmap.MAP_PRIVATE, mmap.MAP_SHARED):
-            raise ValueError(
-                "Invalid argument in function set_default_mmap_options, expected mmap.MAP_PRIVATE or "
-                f"mmap.MAP_SHARED, but got {flags}"
-            )
-        self.prev = get_default_mmap_options()
-        _mmap_flags = flags
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        global _mmap_flags
-        _mmap_flags = self.prev
-
-
-def _writable_mapping(file):
-    """A file's bytes for tensors to look into."""
-    import mmap
-
-    flags = get_default_mmap_options()
-    if flags == mmap.MAP_SHARED:
-        with open(file.name, "r+b") as writable:
-            return memoryview(mmap.mmap(writable.fileno(), 0, flags=flags))
-    return memoryview(mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE))
-
-
 def _is_aligned(data):
     """Whether elements can be read in place; files of other writers may have records anywhere."""
     import ctypes
@@ -509,10 +414,10 @@ def _load_zip(buffer, options):
             "the file is a TorchScript archive, which holds code: save the module's state_dict() with "
             "torch.save and load that instead"
         )
-    order = bytes(archive.record("byteorder")) if "byteorder" in archive else _assumed_order()
+    order = bytes(archive.record("byteorder")) if "byteorder" in archive else assumed_order()
     if order not in (b"little", b"big"):
         raise ValueError("Unknown endianness type: " + order.decode(errors="replace"))
-    swap = order != _byteorder()
+    swap = order != byteorder()
     loaded = {}
     references = []
 
@@ -637,7 +542,7 @@ def _load_legacy(buffer, options):
         raise RuntimeError(f"Invalid protocol version: {version}")
     system, position = _unpickle(data, position, options)
     little = not isinstance(system, dict) or system.get("little_endian", True)
-    swap = (b"little" if little else b"big") != _byteorder()
+    swap = (b"little" if little else b"big") != byteorder()
 
     references = []
     made = {}  # key -> (storage on the CPU or None, its bytes, element type)

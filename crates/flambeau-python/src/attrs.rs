@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::args::message::type_name;
-use crate::errors::{IntoPyResult, guard};
+use crate::errors::{IntoPyResult, guard, warn};
 use crate::object::{Arg, tensor_of, unwrap, wrap};
 use crate::{device, dtype, getter, method, size, subclass};
 
@@ -212,9 +212,7 @@ fn get_t<'py>(slf: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let (py, t) = (slf.py(), this(slf)?);
     if t.ndim() != 2 && t.ndim() != 0 {
         // PyTorch warns for one dimension too.
-        warn_once(
-            py,
-            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an \
+        warn(py, c"The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an \
              error in a future release. Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim \
              - 1, -1, -1))` to reverse the dimensions of a tensor.",
         )?;
@@ -235,7 +233,7 @@ fn matrix<'a>(slf: &'a Bound<'_, PyAny>, name: &str) -> PyResult<&'a Tensor> {
 
 fn get_mt<'py>(slf: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     if this(slf)?.ndim() == 0 {
-        warn_once(slf.py(), "Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.")?;
+        warn(slf.py(), c"Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.")?;
         return Ok(slf.clone());
     }
     wrap(slf.py(), last_two_swapped(matrix(slf, "mT")?)?)
@@ -295,12 +293,6 @@ fn set_real(slf: &Bound<'_, PyAny>, value: Option<&Bound<'_, PyAny>>) -> PyResul
 
 fn set_imag(slf: &Bound<'_, PyAny>, value: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
     assign(&get_imag(slf)?, value, "imag")
-}
-
-/// A `UserWarning` at the caller's line.
-pub fn warn_once(py: Python<'_>, text: &str) -> PyResult<()> {
-    let text = std::ffi::CString::new(text).unwrap_or_default();
-    PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyUserWarning>(), &text, 1)
 }
 
 pub fn methods() -> Vec<PyMethodDef> {

@@ -1,10 +1,12 @@
 //! From the core's errors to Python's exceptions, and back.
 
+use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
+use std::sync::Once;
 
 use flambeau_core::{Error, ErrorKind};
-use pyo3::exceptions::{PyIndexError, PyNotImplementedError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyNotImplementedError, PyRuntimeError, PyTypeError, PyUserWarning, PyValueError};
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 
@@ -86,6 +88,18 @@ pub unsafe fn guard_int<T: From<i8>>(f: impl FnOnce(Python<'_>) -> PyResult<T>) 
             T::from(-1)
         }
     }
+}
+
+/// A `UserWarning` at the caller's line.
+pub fn warn(py: Python<'_>, text: &CStr) -> PyResult<()> {
+    PyErr::warn(py, &py.get_type::<PyUserWarning>(), text, 1)
+}
+
+/// [`warn`], the first time only.
+pub fn warn_once(py: Python<'_>, once: &Once, text: &CStr) -> PyResult<()> {
+    let mut first = false;
+    once.call_once(|| first = true);
+    if first { warn(py, text) } else { Ok(()) }
 }
 
 #[cold]

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::null_mut;
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 use flambeau_core::op::{OpDef, Params};
 use flambeau_core::schema::Type;
@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use crate::args::check::is_number;
 use crate::args::spec::{Function, Role, Surface};
 use crate::entry::{is_operand, run_on, takes_part};
-use crate::errors::{IntoPyResult, guard, guard_int};
+use crate::errors::{IntoPyResult, guard, guard_int, warn_once};
 use crate::object::{is_tensor, tensor_of, type_ptr, wrap_ptr};
 use crate::{publish, results, subclass};
 
@@ -407,18 +407,12 @@ unsafe extern "C" fn truth(a: *mut PyObject) -> c_int {
 
 /// PyTorch's warning, once, where a number leaves its history behind.
 pub(crate) fn warn_of_gradient(py: Python<'_>) -> PyResult<()> {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    let mut first = false;
-    ONCE.call_once(|| first = true);
-    if !first {
-        return Ok(());
-    }
-    PyErr::warn(
+    static ONCE: Once = Once::new();
+    warn_once(
         py,
-        &py.get_type::<pyo3::exceptions::PyUserWarning>(),
+        &ONCE,
         c"Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider using \
           tensor.detach() first.",
-        1,
     )
 }
 

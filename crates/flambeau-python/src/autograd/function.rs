@@ -6,7 +6,7 @@ use flambeau_core::shared::Shared;
 use flambeau_core::view::ViewOp;
 use flambeau_core::{Result, Tensor};
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyUserWarning};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
@@ -14,7 +14,7 @@ use std::any::Any;
 
 use super::node::{Link, PyNode};
 use crate::bridge::{optional_tensor_out, type_name};
-use crate::errors::{IntoPyResult, from_py};
+use crate::errors::{IntoPyResult, from_py, warn};
 use crate::object::{Owned, unwrap, wrap};
 
 /// What a context knows of its call.
@@ -459,13 +459,8 @@ fn place(
             ));
         }
         if !is_input {
-            PyErr::warn(
-                py,
-                &py.get_type::<PyUserWarning>(),
-                c"Only input Tensors should be given to ctx.mark_dirty(). If a Tensor is not an input, there is no need to \
-                  pass it to mark_dirty().",
-                1,
-            )?;
+            warn(py, c"Only input Tensors should be given to ctx.mark_dirty(). If a Tensor is not an input, there is no need to \
+                  pass it to mark_dirty().")?;
         }
         if is_input && y.is_view() && outputs > 1 {
             return Err(PyRuntimeError::new_err(

@@ -10,6 +10,8 @@ mod node;
 mod packing;
 mod passes;
 
+use std::sync::Once;
+
 use flambeau_core::Tensor;
 use flambeau_core::autograd::{self as engine, Target};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
@@ -18,7 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyTuple};
 
 use crate::bridge::{flag, optional_tensor_out, type_name};
-use crate::errors::IntoPyResult;
+use crate::errors::{IntoPyResult, warn, warn_once};
 use crate::object::{self, expect, unwrap, wrap};
 use crate::{getter, method};
 
@@ -119,19 +121,14 @@ fn same_number(tensors: usize, grads: usize) -> PyResult<()> {
 
 /// What PyTorch says about gradients that keep the graph, and with it themselves, alive.
 fn warn_cycle(py: Python<'_>, create_graph: bool) -> PyResult<()> {
-    static WARNED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-    if !create_graph || WARNED.swap(true, std::sync::atomic::Ordering::Relaxed) {
+    static ONCE: Once = Once::new();
+    if !create_graph {
         return Ok(());
     }
-    PyErr::warn(
-        py,
-        &py.get_type::<pyo3::exceptions::PyUserWarning>(),
-        c"Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which \
+    warn_once(py, &ONCE, c"Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which \
           can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use \
           this function, make sure to reset the .grad fields of your parameters to None after use to break the cycle and \
-          avoid the leak.",
-        1,
-    )
+          avoid the leak.")
 }
 
 /// `backward(gradient=None, retain_graph=None, create_graph=False, inputs=None)`
@@ -388,16 +385,11 @@ fn grad<'py>(slf: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         None => {
             let t = expect(slf, "grad", "self")?;
             if t.requires_grad() && !t.retains_grad() && !t.is_leaf() {
-                PyErr::warn(
-                    py,
-                    &py.get_type::<pyo3::exceptions::PyUserWarning>(),
-                    c"The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't \
+                warn(py, c"The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't \
                       be populated during autograd.backward(). If you indeed want the .grad field to be populated for a \
                       non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by \
                       mistake, make sure you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for \
-                      more information.",
-                    1,
-                )?;
+                      more information.")?;
             }
             Ok(py.None().into_bound(py))
         }

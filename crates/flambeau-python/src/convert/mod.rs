@@ -7,10 +7,12 @@ pub mod memory;
 mod numpy;
 pub(crate) mod sequence;
 
+use std::sync::Once;
+
 use flambeau_core::layout::Dims;
 use flambeau_core::view::Layout;
 use flambeau_core::{DType, Device, Scalar, Tensor, default_dtype};
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyUserWarning, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi::{self, PyGetSetDef, PyMethodDef};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyComplex, PyDict, PyFloat, PyInt, PyTuple};
@@ -19,7 +21,7 @@ pub use legacy::legacy_new;
 pub(crate) use list::scalar_out;
 
 use crate::bridge::{flag, optional_device, optional_dtype, tensor_in, type_name};
-use crate::errors::IntoPyResult;
+use crate::errors::{IntoPyResult, warn, warn_once};
 use crate::method;
 use crate::object::{Arg, expect, unwrap, wrap};
 use memory::Buffer;
@@ -87,12 +89,10 @@ fn tensor(
     // Host memory is the only memory, so pinning it changes nothing.
     let _ = pin_memory;
     if unwrap(data).is_some() {
-        PyErr::warn(
+        warn(
             data.py(),
-            &data.py().get_type::<PyUserWarning>(),
             c"To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or \
               sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
-            1,
         )?;
     }
     let t = new_copy(data, optional_dtype("tensor", dtype)?, optional_device("tensor", device)?)?;
@@ -222,18 +222,12 @@ fn asarray<'py>(
 }
 
 fn warn_asarray_grad(py: Python<'_>) -> PyResult<()> {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    let mut first = false;
-    ONCE.call_once(|| first = true);
-    if !first {
-        return Ok(());
-    }
-    PyErr::warn(
+    static ONCE: Once = Once::new();
+    warn_once(
         py,
-        &py.get_type::<PyUserWarning>(),
+        &ONCE,
         c"torch.asarray: unspecified requires_grad now defaults to obj.requires_grad instead of False. Pass \
           requires_grad=False explicitly to get the old behavior and silence this warning.",
-        1,
     )
 }
 
@@ -329,20 +323,14 @@ fn frombuffer(
 }
 
 fn warn_readonly_buffer(py: Python<'_>) -> PyResult<()> {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    let mut first = false;
-    ONCE.call_once(|| first = true);
-    if !first {
-        return Ok(());
-    }
-    PyErr::warn(
+    static ONCE: Once = Once::new();
+    warn_once(
         py,
-        &py.get_type::<PyUserWarning>(),
+        &ONCE,
         c"The given buffer is not writable, and PyTorch does not support non-writable tensors. This means you can write to \
           the underlying (supposedly non-writable) buffer using the tensor. You may want to copy the buffer to protect its \
           data or make it writable before converting it to a tensor. This type of warning will be suppressed for the rest \
           of this program.",
-        1,
     )
 }
 
@@ -504,12 +492,10 @@ fn new_tensor<'py>(
     let dtype = optional_dtype("new_tensor", named("dtype")?.as_ref())?.unwrap_or(t.dtype());
     let device = optional_device("new_tensor", named("device")?.as_ref())?.unwrap_or(t.device());
     if unwrap(&data).is_some() {
-        PyErr::warn(
+        warn(
             slf.py(),
-            &slf.py().get_type::<PyUserWarning>(),
             c"To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or \
               sourceTensor.detach().clone().requires_grad_(True), rather than tensor.new_tensor(sourceTensor).",
-            1,
         )?;
     }
     let out = new_copy(&data, Some(dtype), Some(device))?;

@@ -1,9 +1,11 @@
 //! Sharing memory with NumPy, which is never imported before somebody needs it.
 
+use std::sync::Once;
+
 use flambeau_core::layout::Dims;
 use flambeau_core::view::Layout;
 use flambeau_core::{DType, Tensor};
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyUserWarning, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -11,7 +13,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::memory::Buffer;
 use crate::bridge::type_name;
-use crate::errors::IntoPyResult;
+use crate::errors::{IntoPyResult, warn_once};
 use crate::object;
 
 /// What is asked of NumPy, looked up once.
@@ -149,20 +151,14 @@ pub fn from_array(array: &Bound<'_, PyAny>, warn: bool) -> PyResult<Tensor> {
 }
 
 fn warn_readonly(py: Python<'_>) -> PyResult<()> {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    let mut first = false;
-    ONCE.call_once(|| first = true);
-    if !first {
-        return Ok(());
-    }
-    PyErr::warn(
+    static ONCE: Once = Once::new();
+    warn_once(
         py,
-        &py.get_type::<PyUserWarning>(),
+        &ONCE,
         c"The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing to \
           this tensor will result in undefined behavior. You may want to copy the array to protect its data or make it \
           writable before converting it to a tensor. This type of warning will be suppressed for the rest of this \
           program.",
-        1,
     )
 }
 

@@ -11,7 +11,7 @@ use pyo3::types::{PyBool, PyBytes, PyComplex, PyFloat, PyInt, PyList, PyString, 
 
 use super::numpy;
 use crate::bridge::type_name;
-use crate::errors::IntoPyResult;
+use crate::errors::{IntoPyResult, warn_once};
 use crate::object::unwrap;
 
 const MAX_DIMS: usize = 64;
@@ -312,12 +312,6 @@ impl Store {
 }
 
 static WARNED_ARRAYS: Once = Once::new();
-
-fn warn_once(py: Python<'_>, once: &Once, text: &std::ffi::CStr) -> PyResult<()> {
-    let mut first = false;
-    once.call_once(|| first = true);
-    if first { PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyUserWarning>(), text, 1) } else { Ok(()) }
-}
 
 fn one_element(obj: &Bound<'_, PyAny>) -> PyResult<Option<Scalar>> {
     match unwrap(obj) {

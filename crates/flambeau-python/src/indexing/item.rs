@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use crate::args::message::type_name;
-use crate::attrs::warn_once;
+use crate::errors::warn;
 use crate::object::{is_tensor, unwrap};
 
 /// One index.
@@ -46,9 +46,7 @@ pub fn split<'py>(index: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>>
     // A string is a sequence of sequences.
     let text = index.is_instance_of::<PyString>() && (1..32).contains(&index.len()?);
     if text || index.cast::<PyList>().is_ok_and(counts_as_tuple) {
-        warn_once(
-            index.py(),
-            "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use \
+        warn(index.py(), c"Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use \
              x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, \
              x[torch.tensor(seq)], which will result either in an error or a different result",
         )?;

@@ -12,7 +12,7 @@ use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::ffi::{self, PyObject, PyType_Slot};
 use pyo3::prelude::*;
 
-use crate::errors::{IntoPyResult, guard, guard_int};
+use crate::errors::{IntoPyResult, guard, guard_int, warn};
 use crate::object::tensor_of;
 use crate::subclass;
 use item::Item;
@@ -145,10 +145,7 @@ fn apply(t: &Tensor, objects: &[Bound<'_, PyAny>]) -> PyResult<Sliced> {
 /// `torch.uint8` for masks is on its way out.
 fn warn_of_bytes(py: Python<'_>, indices: &[Option<Tensor>]) -> PyResult<()> {
     for _ in indices.iter().flatten().filter(|t| t.dtype() == DType::U8) {
-        crate::attrs::warn_once(
-            py,
-            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
-        )?;
+        warn(py, c"indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")?;
     }
     Ok(())
 }
