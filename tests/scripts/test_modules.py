@@ -149,3 +149,21 @@ def test_half_precision_takes_factors_at_full_width(dtype):
         assert torch.equal(half * number.item(), (half.float() * number).to(dtype))
         assert torch.equal(half * number, (half.float() * number).to(dtype))
         assert torch.equal(half / number.item(), (half.float() / number).to(dtype))
+
+
+def test_backends_are_modules_whose_switches_are_kept():
+    import flambeau.backends.cuda as cuda
+    import flambeau.backends.cudnn as cudnn
+
+    assert cudnn.enabled and not cudnn.is_available() and cudnn.version() is None
+    assert (cudnn.benchmark, cudnn.deterministic) == (False, False)
+    with cudnn.flags(enabled=False, benchmark=True):
+        assert (torch.backends.cudnn.enabled, cudnn.benchmark) == (False, True)
+    assert (cudnn.enabled, cudnn.benchmark) == (True, False)
+    with pytest.raises(TypeError, match="speed"), cudnn.flags(speed=1):
+        pass
+    with cuda.sdp_kernel(enable_flash=False):
+        assert not cuda.flash_sdp_enabled() and cuda.math_sdp_enabled()
+    assert cuda.flash_sdp_enabled()
+    cuda.matmul.allow_tf32 = True
+    assert not (cuda.is_built() or torch.backends.mps.is_available() or torch.backends.mkl.is_available())
