@@ -153,16 +153,21 @@ fn large_size(class: usize) -> usize {
 }
 
 /// A block of at least `bytes` bytes, uninitialised.
-#[inline]
+#[inline(always)]
 pub fn allocate(bytes: usize) -> Result<NonNull<u8>> {
     if bytes <= SMALL_MAX {
         let class = bytes.saturating_sub(1) / SMALL_STEP;
         if let Ok(Some(p)) = SMALL.try_with(|s| s.pop(class)) {
             return Ok(p);
         }
-        return system((class + 1) * SMALL_STEP);
     }
-    allocate_large(bytes)
+    allocate_other(bytes)
+}
+
+/// A block of which none is at hand.
+#[inline(never)]
+fn allocate_other(bytes: usize) -> Result<NonNull<u8>> {
+    if bytes <= SMALL_MAX { system(bytes.max(1).next_multiple_of(SMALL_STEP)) } else { allocate_large(bytes) }
 }
 
 fn allocate_large(bytes: usize) -> Result<NonNull<u8>> {
@@ -196,16 +201,28 @@ fn allocate_large(bytes: usize) -> Result<NonNull<u8>> {
 ///
 /// # Safety
 /// `p` must come from `allocate(bytes)` and must not be used afterwards.
-#[inline]
+#[inline(always)]
 pub unsafe fn free(p: NonNull<u8>, bytes: usize) {
     if bytes <= SMALL_MAX {
         let class = bytes.saturating_sub(1) / SMALL_STEP;
         // SAFETY: by the contract.
         let kept = SMALL.try_with(|s| unsafe { s.push(class, p) });
-        if !matches!(kept, Ok(true)) {
-            release(p, (class + 1) * SMALL_STEP);
+        if matches!(kept, Ok(true)) {
+            return;
         }
-        return;
+    }
+    // SAFETY: by the contract.
+    unsafe { free_other(p, bytes) }
+}
+
+/// A block that the thread does not keep.
+///
+/// # Safety
+/// As for [`free`].
+#[inline(never)]
+unsafe fn free_other(p: NonNull<u8>, bytes: usize) {
+    if bytes <= SMALL_MAX {
+        return release(p, bytes.max(1).next_multiple_of(SMALL_STEP));
     }
     let class = large_class(bytes);
     if class >= LARGE_CLASSES {

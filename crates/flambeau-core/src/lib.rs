@@ -10,6 +10,7 @@ mod explain;
 pub mod fork;
 pub mod intrinsics;
 pub mod layout;
+mod lock;
 pub mod op;
 mod operators;
 mod out_rules;

@@ -125,6 +125,7 @@ fn add(leaf: &Tensor, g: &Tensor, holders: usize) -> Result<()> {
             old
         }
     };
-    meta.lock().grad = Some(new);
+    let before = meta.lock().grad.replace(new);
+    drop(before);
     Ok(())
 }

@@ -315,7 +315,8 @@ fn before(node: &Shared<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>) -> Res
                 None => intrinsics().clone(g)?,
                 Some(old) => intrinsics().add(&old, g)?,
             };
-            meta.lock().grad = Some(new);
+            let before = meta.lock().grad.replace(new);
+            drop(before);
         }
     }
     Ok(())

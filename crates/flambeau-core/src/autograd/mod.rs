@@ -14,8 +14,6 @@ mod vjp;
 
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
-
 pub use anomaly::{AnomalyFront, anomaly_check_nan, anomaly_mode, set_anomaly_front, set_anomaly_mode};
 pub use engine::Target;
 pub use mode::{
@@ -36,12 +34,13 @@ pub use views::{Creation, adopt_view, rebase};
 pub use vjp::Vjp;
 
 use crate::error::{Error, Result};
+use crate::lock::{Held, Lock};
 use crate::shared::{Shared, SharedWeak};
 use crate::tensor::{Tensor, flag};
 
 /// A tensor's place in the graph. Most tensors have none.
 #[derive(Default)]
-pub(crate) struct AutogradMeta(Mutex<MetaInner>);
+pub(crate) struct AutogradMeta(Lock<MetaInner>);
 
 #[derive(Default)]
 pub(crate) struct MetaInner {
@@ -66,7 +65,8 @@ pub(crate) struct LeafHooks {
 }
 
 impl AutogradMeta {
-    pub fn lock(&self) -> MutexGuard<'_, MetaInner> {
+    #[inline(always)]
+    pub fn lock(&self) -> Held<'_, MetaInner> {
         self.0.lock()
     }
 
@@ -84,7 +84,7 @@ impl AutogradMeta {
     #[expect(clippy::mut_from_ref, reason = "of a tensor that nobody else knows")]
     pub unsafe fn alone(&self) -> &mut MetaInner {
         // SAFETY: by the contract.
-        unsafe { &mut *self.0.data_ptr() }
+        unsafe { &mut *self.0.as_ptr() }
     }
 }
 
@@ -173,36 +173,36 @@ impl Tensor {
     /// [`gradient_edge`](Self::gradient_edge); fails for a view that autograd lost track of by in-place writes.
     #[inline]
     pub fn try_gradient_edge(&self) -> Result<Option<Edge>> {
-        if !self.has(flag::VIEW | flag::GRAD) {
-            return Ok(None);
-        }
-        self.known_edge()
-    }
-
-    fn known_edge(&self) -> Result<Option<Edge>> {
         if self.has(flag::VIEW) {
             self.refresh_view()?;
         }
         Ok(if self.has(flag::GRAD) { self.present_edge() } else { None })
     }
 
+    #[inline]
     fn present_edge(&self) -> Option<Edge> {
-        let mut inner = self.meta_opt()?.lock();
+        let mut inner = self.meta().lock();
         if let Some(node) = &inner.grad_fn {
             return Some(Edge { node: node.clone(), nr: inner.output_nr });
         }
+        if let (true, Some(node)) = (inner.requires_grad, &inner.accumulator) {
+            return Some(Edge { node: node.clone(), nr: 0 });
+        }
+        self.new_edge(&mut inner)
+    }
+
+    /// The edge of a leaf that has no accumulator at hand.
+    #[cold]
+    fn new_edge(&self, inner: &mut MetaInner) -> Option<Edge> {
         if !inner.requires_grad {
             return None;
         }
-        let node = match inner.accumulator.clone() {
-            Some(node) => node,
-            None if let Some(node) = inner.hooks.as_ref().and_then(|h| h.keeper.upgrade()) => node,
-            None => {
-                let node = Node::accumulator(self);
-                inner.accumulator = Some(node.clone());
-                node
-            }
-        };
+        let kept = inner.hooks.as_ref().and_then(|h| h.keeper.upgrade());
+        let node = kept.unwrap_or_else(|| {
+            let node = Node::accumulator(self);
+            inner.accumulator = Some(node.clone());
+            node
+        });
         Some(Edge { node, nr: 0 })
     }
 

@@ -15,6 +15,7 @@ use crate::device::Device;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::layout::{Dims, dims};
+use crate::lock::Lock;
 use crate::op::{Grads, OpDef, Params};
 use crate::shared::Shared;
 use crate::tensor::{Tensor, WeakTensor};
@@ -58,7 +59,7 @@ pub(crate) enum Action {
     Op {
         op: &'static OpDef,
         params: Params,
-        saved: Mutex<SmallVec<[Saved; 2]>>,
+        saved: Lock<SmallVec<[Saved; 2]>>,
     },
     /// Adds into a leaf's `.grad`.
     Accumulate(Mutex<LeafRef>),
@@ -175,7 +176,7 @@ impl Node {
         next: Edges,
         outs: SmallVec<[OutMeta; 1]>,
     ) -> Shared<Node> {
-        Node::new(Action::Op { op, params, saved: Mutex::new(saved) }, next, outs)
+        Node::new(Action::Op { op, params, saved: Lock::new(saved) }, next, outs)
     }
 
     #[inline(always)]

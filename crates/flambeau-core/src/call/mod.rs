@@ -100,7 +100,6 @@ fn label(name: &'static str, writes: bool, x: Inputs, outs: &[Tensor]) {
 }
 
 /// [`call`] for operations with one result.
-#[inline]
 pub fn call1(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> {
     if let Some(kernel) = op.quick
         && let Some(y) = quick(kernel, x, &p)?

@@ -17,13 +17,14 @@ pub(super) fn wants_record(op: &OpDef, x: Inputs) -> bool {
 /// Makes the node, saving exactly what the row declares.
 #[inline]
 pub(super) fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, inplace: bool) -> Result<Shared<Node>> {
-    let mut next = Edges::new();
-    for t in x {
-        next.push(match t {
-            Some(t) => t.try_gradient_edge()?,
-            None => None,
-        });
-    }
+    let edge = |t: Option<&Tensor>| match t {
+        Some(t) => t.try_gradient_edge(),
+        None => Ok(None),
+    };
+    let next = match *x {
+        [a, b] => Edges::from_buf([edge(a)?, edge(b)?]),
+        _ => x.iter().map(|t| edge(*t)).collect::<Result<Edges>>()?,
+    };
     let mut saved: SmallVec<[Saved; 2]> = SmallVec::new();
     if op.saves.inputs != 0 {
         save_inputs(op, x, &next, inplace, &mut saved)?;
@@ -31,10 +32,10 @@ pub(super) fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, 
     if !inplace && op.saves.outputs != 0 && !autograd::packing() {
         push_outputs(op, outs, &mut saved)?;
     }
-    let mut metas = SmallVec::new();
-    for y in outs {
-        metas.push(OutMeta::of(y));
-    }
+    let metas = match outs {
+        [y] => SmallVec::from_buf([OutMeta::of(y)]),
+        _ => outs.iter().map(OutMeta::of).collect(),
+    };
     Ok(Node::recorded(op, p, saved, next, metas))
 }
 
