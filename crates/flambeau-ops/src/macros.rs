@@ -22,7 +22,7 @@ macro_rules! rows {
 /// `grads!(c; 0 => a, 1 => b)`: gradients of the inputs that want one; each expression is a `Result<Tensor>`.
 macro_rules! grads {
     ($c:ident; $($i:expr => $e:expr),* $(,)?) => {{
-        let mut out = flambeau_core::op::Grads::from_elem(None, $c.inputs());
+        let mut out = $c.no_grads();
         $(if $c.need($i) { out[$i] = Some($e?); })*
         Ok(out)
     }};

@@ -90,6 +90,9 @@ fn sum_dtype(x: &Tensor, p: &Params) -> DType {
 /// Spreads a reduction's gradient back over the input.
 fn spread(c: &Vjp) -> Result<Tensor> {
     let m = c.meta(0);
+    if c.g().ndim() == 0 {
+        return expand(c.g(), &m.sizes);
+    }
     let mask = wrap_dims(dims_of(c.p, 0), m.sizes.len())?;
     expand(&restore(c.g(), &mask, c.p.bool(1))?, &m.sizes)
 }

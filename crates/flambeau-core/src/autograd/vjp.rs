@@ -36,6 +36,15 @@ impl Vjp<'_> {
         self.node.next.len()
     }
 
+    /// A place for each input's gradient, all empty.
+    #[inline]
+    pub fn no_grads(&self) -> Grads {
+        match self.inputs() {
+            n @ ..=3 => Grads::from_buf_and_len([None, None, None], n),
+            n => (0..n).map(|_| None).collect(),
+        }
+    }
+
     /// Saved input `i`.
     pub fn x(&self, i: usize) -> Result<Tensor> {
         self.slot(i, self.op.saves.inputs, 0)

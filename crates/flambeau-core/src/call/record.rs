@@ -26,7 +26,10 @@ pub(super) fn record(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: Params, 
         _ => x.iter().map(|t| edge(*t)).collect::<Result<Edges>>()?,
     };
     let mut saved: SmallVec<[Saved; 2]> = SmallVec::new();
-    if op.saves.inputs != 0 {
+    if let (&[Some(a), Some(b)], true) = (x, op.saves.cross && !inplace) {
+        let other = |t: &Tensor, wanted: bool| if wanted { saved_input(t) } else { Ok(Saved::Absent) };
+        saved = SmallVec::from_buf([other(a, next[1].is_some())?, other(b, next[0].is_some())?]);
+    } else if op.saves.inputs != 0 {
         save_inputs(op, x, &next, inplace, &mut saved)?;
     }
     if !inplace && op.saves.outputs != 0 && !autograd::packing() {

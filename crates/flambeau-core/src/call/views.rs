@@ -73,7 +73,7 @@ pub fn views(ops: Vec<ViewOp>, x: &Tensor, name: &'static str) -> Result<Outs> {
 enum Look {
     /// It has none, nor will it ever.
     Plain(Tensor),
-    Kept(Tensor, ViewMeta, bool),
+    Kept(Tensor, Box<ViewMeta>, bool),
 }
 
 #[inline]
@@ -98,32 +98,36 @@ fn look(op: &ViewOp, x: &Tensor) -> Result<Look> {
         }
         None => (x.clone(), SmallVec::new()),
     };
-    ops.push(op.clone());
+    if ops.is_empty() {
+        ops = SmallVec::from_buf([op.clone()]);
+    } else {
+        ops.push(op.clone());
+    }
     if ops.len() > LONG_CHAIN && y.dtype() == base.dtype() {
         // Views of views of views: one step that says the same.
         let (sizes, strides) = (Dims::from_slice(y.sizes()), Dims::from_slice(y.strides()));
         ops = SmallVec::from_iter([ViewOp::AsStrided { sizes, strides, offset: y.offset() }]);
     }
-    let meta = ViewMeta { base, ops, version: y.version(), creation };
+    let meta = Box::new(ViewMeta { base, ops, version: y.version(), creation });
     // Bytes read as another dtype are other numbers: no gradient belongs to them.
     let differentiable =
         y.dtype().is_differentiable() && x.dtype().is_differentiable() && !matches!(op, ViewOp::Dtype(_));
     Ok(Look::Kept(y, meta, differentiable))
 }
 
-fn place_view(y: &Tensor, node: Shared<Node>, nr: u32, meta: ViewMeta) {
+fn place_view(y: &Tensor, node: Shared<Node>, nr: u32, meta: Box<ViewMeta>) {
     y.init_meta(
         |inner| {
             inner.grad_fn = Some(node);
             inner.output_nr = nr;
-            inner.view = Some(Box::new(meta));
+            inner.view = Some(meta);
         },
         flag::GRAD | flag::VIEW,
     );
 }
 
-fn keep_unrecorded(y: &Tensor, meta: ViewMeta, follows_base: bool) {
+fn keep_unrecorded(y: &Tensor, meta: Box<ViewMeta>, follows_base: bool) {
     // Under `no_grad` the result does not require a gradient, whatever its base does.
     let flags = if follows_base { flag::VIEW } else { flag::VIEW | flag::FROZEN };
-    y.init_meta(|inner| inner.view = Some(Box::new(meta)), flags);
+    y.init_meta(|inner| inner.view = Some(meta), flags);
 }
