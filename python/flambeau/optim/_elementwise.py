@@ -107,7 +107,10 @@ class ElementwiseOptimizer(Optimizer):
         raise NotImplementedError
 
     def _update_fused(self, group, params, grads, states):
-        """Moves the whole group by the engine's kernel; False if it has none for these tensors."""
+        """Moves the whole group by the engine's kernel; False if it has none for these tensors.
+
+        The caller counts the steps.
+        """
         return False
 
     def _check_param(self, param, group, state):
@@ -144,6 +147,9 @@ class ElementwiseOptimizer(Optimizer):
                 continue
             plain = not (group["differentiable"] or group.get("capturable"))
             if plain and self._update_fused(group, params, grads, states):
+                with flambeau.no_grad():
+                    for state in states:
+                        state["step"].add_(1)
                 continue
             self._update_each(group, params, grads, states)
         return loss

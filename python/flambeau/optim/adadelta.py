@@ -70,12 +70,7 @@ class Adadelta(ElementwiseOptimizer):
             group["weight_decay"],
             group["maximize"],
         )
-        if done is False:
-            return False
-        with flambeau.no_grad():
-            for state in states:
-                state["step"].add_(1)
-        return True
+        return done is not False
 
     def _update_param(self, group, param, grad, state):
         lr, rho, eps, weight_decay = number(group["lr"]), group["rho"], group["eps"], group["weight_decay"]

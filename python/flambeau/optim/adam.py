@@ -122,12 +122,7 @@ class Adam(ElementwiseOptimizer):
             group["amsgrad"],
             group["maximize"],
         )
-        if done is False:
-            return False
-        with flambeau.no_grad():
-            for state in states:
-                state["step"].add_(1)
-        return True
+        return done is not False
 
     def _update_param(self, group, param, grad, state):
         if group["differentiable"]:

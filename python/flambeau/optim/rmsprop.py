@@ -87,12 +87,7 @@ class RMSprop(ElementwiseOptimizer):
             group["centered"],
             group["maximize"],
         )
-        if done is False:
-            return False
-        with flambeau.no_grad():
-            for state in states:
-                state["step"].add_(1)
-        return True
+        return done is not False
 
     def _update_param(self, group, param, grad, state):
         lr, alpha, eps, momentum = number(group["lr"]), group["alpha"], group["eps"], group["momentum"]
