@@ -4,7 +4,7 @@ use flambeau_core::autograd::OutMeta;
 use flambeau_core::backend::UnaryOp;
 use flambeau_core::intrinsics::Intrinsics;
 use flambeau_core::layout::{self, Dims};
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, Metas, OpDef, Params, ParamsExt, dense_strides};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, Metas, OpDef, Params, ParamsExt};
 use flambeau_core::view::ViewOp;
 use flambeau_core::{DType, Error, Result, Scalar, Tensor, call1, check, params};
 
@@ -23,7 +23,7 @@ pub mod format {
 pub fn format_strides(x: &Tensor, wanted: Option<i64>) -> Result<Option<Dims>> {
     match wanted.unwrap_or(format::PRESERVE) {
         format::CONTIGUOUS => Ok(None),
-        format::PRESERVE => Ok((!x.is_contiguous()).then(|| dense_strides(x.sizes(), x.strides()))),
+        format::PRESERVE => Ok(Meta::copying(x).strides.map(|s| *s)),
         f @ (format::CHANNELS_LAST | format::CHANNELS_LAST_3D) => {
             let rank = if f == format::CHANNELS_LAST { 4 } else { 5 };
             check!(x.ndim() == rank, Runtime, "required rank {rank} tensor to use channels_last format");

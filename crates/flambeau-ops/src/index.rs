@@ -1,7 +1,7 @@
 //! Reading and writing at computed positions.
 
 use flambeau_core::layout::{self, Dims, wrap_dim};
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, Metas, OpDef, Outs, Params, ParamsExt, Saves};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, ParamsExt, Saves};
 use flambeau_core::{DType, Result, Scalar, Tensor, call1, check, params};
 
 use crate::operand::*;
@@ -81,11 +81,6 @@ pub(crate) fn check_gather(name: &str, x: &Tensor, index: &Tensor, dim: i64, src
 /// A raw operand that has at least one dimension, for kernels over a dimension.
 pub(crate) fn lifted<'a>(t: &'a Tensor) -> flambeau_core::backend::Raw<'a> {
     if t.ndim() == 0 { t.raw().with_layout(&[1], &[1]) } else { t.raw() }
-}
-
-pub(crate) fn like_first(x: Inputs, _: &Params) -> Result<Metas> {
-    let x = arg(x, 0)?;
-    Ok(smallvec::smallvec![Meta::like(x)])
 }
 
 rows! { ROWS_ALL:

@@ -303,12 +303,13 @@ rows! { ROWS_ALL:
             infer: |x, _| {
                 let x = arg(x, 0)?;
                 let s = Meta::new(&[channels(x)[1]], stat(x.dtype()), x.device());
-                Ok(smallvec::smallvec![Meta::new(x.sizes(), x.dtype(), x.device()), s.clone(), s])
+                Ok(smallvec::smallvec![Meta::suggested(x, x.sizes(), x.dtype()), s.clone(), s])
             },
             run: |b, x, o, p| {
                 let (t, w, bias) = (flat(arg(x, 0)?)?, opt(x, 1), opt(x, 2));
                 let n = channels(&t);
                 let strides = [n[1] * n[2], n[2], 1];
+                let out = if o[0].is_contiguous() { o[0].clone() } else { Tensor::empty(t.sizes(), t.dtype(), t.device())? };
                 let d = o[1].dtype();
                 let xs = t.raw().with_layout(&n, &strides);
                 if p.bool(0) {
@@ -322,7 +323,8 @@ rows! { ROWS_ALL:
                 let cast = |v: Option<&Tensor>| v.map(|v| v.packed(d)).transpose();
                 let (w, bias) = (cast(w)?, cast(bias)?);
                 b.channel_affine(xs, o[1].raw(), o[2].raw(), w.as_ref().map(|w| w.raw()), bias.as_ref().map(|w| w.raw()),
-                    o[0].raw().with_layout(&n, &strides))
+                    out.raw().with_layout(&n, &strides))?;
+                if o[0].is_contiguous() { Ok(()) } else { b.copy(out.raw(), o[0].raw()) }
             },
         },
         diff: Diff::Vjp(batch_vjp),
@@ -442,7 +444,12 @@ rows! { ROWS_ALL:
             let y = reshape(&y, t.sizes())?;
             let pc = |v: Option<&Tensor>| v.map(|v| per_channel(v, t)).transpose();
             let (w, b) = (pc(opt(x, 1))?, pc(opt(x, 2))?);
-            one(affine(y, w.as_ref(), b.as_ref())?)
+            let y = affine(y, w.as_ref(), b.as_ref())?;
+            if !layout::suggests_channels_last(t.sizes(), t.strides()) {
+                return one(y);
+            }
+            let format = if t.ndim() == 4 { crate::copy::format::CHANNELS_LAST } else { crate::copy::format::CHANNELS_LAST_3D };
+            one(call1(&crate::copy::clone::OP, &[Some(&y)], params![format])?)
         }),
         samples: Some(|s| {
             let (x, w, b) = (s.normal(&[2, 4, 3]), s.uniform(&[4], 0.5, 1.5), s.normal(&[4]));

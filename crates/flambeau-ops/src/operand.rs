@@ -133,22 +133,40 @@ pub fn common_device(tensors: &[&Tensor]) -> Device {
         .map_or(Device::CPU, |t| t.device())
 }
 
+/// Contiguous, and with no other strides at dimensions of size one or in an empty tensor.
+#[inline]
+fn row_major(t: &Tensor) -> bool {
+    t.is_contiguous()
+        && (t.sizes().iter().all(|&n| n > 1) || t.strides() == layout::contiguous_strides(t.sizes()).as_slice())
+}
+
+fn numberless<'a>(tensors: &[&'a Tensor]) -> smallvec::SmallVec<[&'a Tensor; 4]> {
+    let kept: smallvec::SmallVec<[&Tensor; 4]> = tensors.iter().copied().filter(|t| !t.is_wrapped()).collect();
+    if kept.is_empty() { tensors.into() } else { kept }
+}
+
 /// Shape, memory order and device of an elementwise result.
 pub fn broadcast_meta(tensors: &[&Tensor], dtype: DType) -> Result<Meta> {
     let first = tensors[0];
-    if first.is_contiguous()
-        && tensors[1..].iter().all(|t| t.ndim() == 0 || t.is_contiguous() && layout::same(t.sizes(), first.sizes()))
+    let tensors = match tensors.len() {
+        // Host numbers have no part in the order of memory where the others are alike.
+        3.. => numberless(tensors),
+        _ => tensors.into(),
+    };
+    let tensors = tensors.as_slice();
+    if row_major(first)
+        && tensors[1..].iter().all(|t| t.ndim() == 0 || row_major(t) && t.sizes() == first.sizes())
         && (first.ndim() > 0 || !first.device().is_cpu() || tensors.len() == 1)
     {
         return Ok(Meta { sizes: layout::dims(first.sizes()), strides: None, dtype, device: first.device() });
     }
     let mut sizes = Dims::from_slice(first.sizes());
-    let mut plain = first.is_contiguous();
+    let mut plain = row_major(first);
     for t in &tensors[1..] {
         if t.sizes() != sizes.as_slice() {
             sizes = layout::broadcast(&sizes, t.sizes())?;
         }
-        plain &= t.is_contiguous();
+        plain &= row_major(t);
     }
     let strides = if plain { None } else { shared_strides(&sizes, tensors) };
     Ok(Meta { sizes, strides: strides.map(Box::new), dtype, device: common_device(tensors) })

@@ -75,7 +75,7 @@ fn batched(name: &str, x: &Tensor, nd: usize) -> Result<(Tensor, bool)> {
 fn spatial_meta(x: &Tensor, out: &[i64], dtype: DType) -> Meta {
     let mut sizes = Dims::from_slice(&x.sizes()[..2]);
     sizes.extend_from_slice(out);
-    Meta::new(&sizes, dtype, x.device())
+    Meta::suggested(x, &sizes, dtype)
 }
 
 fn pool_samples(s: &mut flambeau_core::op::Samples, divisor: i64) {

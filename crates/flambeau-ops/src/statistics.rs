@@ -38,7 +38,7 @@ fn kthvalue(x: &Tensor, k: i64, dim: i64, keepdim: bool) -> Result<Outs> {
     check!(k >= 1 && k <= n, Runtime, "kthvalue(): selected number k out of range for dimension {d}");
     let (values, at) = sorted(x, d)?;
     let outs = [narrow(&values, d, k - 1, 1)?, narrow(&at, d, k - 1, 1)?];
-    outs.into_iter().map(|t| crate::copy::clone(&if keepdim { t } else { squeeze(&t, d)? })).collect()
+    outs.into_iter().map(|t| crate::copy::contiguous_copy(&if keepdim { t } else { squeeze(&t, d)? })).collect()
 }
 
 /// Where the (lower) median stands among sorted values: NaN counts as the largest, or not at all.
@@ -402,7 +402,7 @@ rows! { ROWS_ALL:
             let one_ = Tensor::wrapped(1.0.into())?;
             let shrink = div(&Tensor::wrapped(p.float(2).into())?, &crate::binary::add_scalar(&n, 1e-7)?)?;
             let factor = crate::ternary::where_(&crate::binary::gt_scalar(&n, p.float(2))?, &shrink, &one_)?;
-            one(mul(x, &factor)?)
+            one(mul(&crate::copy::contiguous(x)?, &factor)?)
         })
     };
     diff = OpDef {

@@ -299,7 +299,8 @@ rows! { ROWS_ALL:
                     // The mask is the first operand of the message.
                     flambeau_core::layout::broadcast(m.sizes(), t.sizes())?;
                 }
-                Ok(smallvec::smallvec![broadcast_meta(&[t, m], t.dtype())?])
+                let sizes = flambeau_core::layout::broadcast(t.sizes(), m.sizes())?;
+                Ok(smallvec::smallvec![flambeau_core::op::Meta::new(&sizes, t.dtype(), t.device())])
             },
             run: |b, x, o, _| {
                 let (t, m, v) = (opt(x, 0), opt(x, 1), opt(x, 2));

@@ -176,7 +176,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         slope = (lower + upper) / 2
-        return F.leaky_relu_(input, slope) if inplace else F.leaky_relu(input, slope)
+        return F.leaky_relu_(input, slope) if inplace else F.leaky_relu(input, slope).contiguous()
     with flambeau.no_grad():
         negative = input <= 0
         slopes = flambeau.empty(int(negative.sum()), dtype=flambeau.double, device=input.device)

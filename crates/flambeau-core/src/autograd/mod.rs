@@ -326,7 +326,16 @@ impl Tensor {
     pub fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
         if let Some(g) = &grad {
             crate::check!(!g.is(self), Runtime, "can't assign Variable as its own grad");
-            crate::check!(g.dtype() == self.dtype(), Runtime, "assigned grad has data of a different type");
+            crate::check!(
+                g.dtype() == self.dtype(),
+                Runtime,
+                "attempting to assign a gradient with dtype '{}' to a tensor with grad_dtype '{}'. The gradient must match the \
+                 tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute with a \
+                 specific dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and \
+                 its gradient may break downstream systems that assume they match.",
+                crate::c_name(g.dtype()),
+                self.dtype().scalar_name()
+            );
             crate::check!(g.device() == self.device(), Runtime, "assigned grad has data located on a different device");
             crate::check!(
                 g.sizes() == self.sizes(),
