@@ -3,12 +3,18 @@
 Run with a Python that has PyTorch 2.15: `python tests/tools/record_strides.py`.
 """
 
+import copy
 import json
+import pickle
 import sys
 import warnings
 from pathlib import Path
 
-TARGET = Path(__file__).resolve().parents[1] / "binding" / "strides.json"
+HERE = Path(__file__).resolve().parents[1] / "binding"
+TARGET = HERE / "strides.json"
+sys.path.insert(0, str(HERE))
+
+import strides_cases as more  # noqa: E402
 
 LAYOUTS = {
     "c": "torch.arange(24.).reshape(2, 3, 4)",
@@ -151,11 +157,46 @@ def cases():
             for y in group:
                 for e in parts(PAIRS):
                     yield e, x, y
-    for e in parts(OTHERS):
+    for e in parts(OTHERS) + parts(more.MATRICES) + parts(more.MODULES):
         yield e, None, None
+    for e in parts(more.POINTWISE):
+        for name in (*LAYOUTS, "cle", "clstep"):
+            yield e, name, None
+    for e in parts(more.RANKED):
+        for name in ("c", "p", "t", "s", "sp", "e", "ep", "one", "onep", "cl", "clhw", "cls", "cle", "cl3", "zp"):
+            yield e, name, None
+    for e in parts(more.IMAGES):
+        for name in ("nchw", "cl", "cls", "clstep", "cle", "clw", "cl1n", "n1", "wide", "cl0"):
+            yield e, name, None
+    for e in parts(more.VOLUMES):
+        for name in ("cl3", "ncdhw", "cl3s"):
+            yield e, name, None
+    for e in parts(more.LINES):
+        for name in ("ncl", "nlc"):
+            yield e, name, None
+    for e in parts(more.GRADS):
+        for name in ("c", "p", "s", "sp", "e", "one", "onep", "cl", "clhw", "cls", "cl3"):
+            yield e, name, None
+    for e in parts(more.IMAGE_GRADS):
+        for name in ("nchw", "cl", "cls", "wide"):
+            yield e, name, None
 
 
-EXTRA = {"nchw": "torch.arange(120.).reshape(2, 3, 4, 5)", "onec": "torch.arange(6.).reshape(3, 1, 2)"}
+EXTRA = {
+    "nchw": "torch.arange(120.).reshape(2, 3, 4, 5)",
+    "onec": "torch.arange(6.).reshape(3, 1, 2)",
+    "cle": "torch.arange(60.).reshape(1, 3, 4, 5).to(memory_format=torch.channels_last).expand(2, 3, 4, 5)",
+    "clstep": "torch.arange(240.).reshape(2, 3, 8, 5).to(memory_format=torch.channels_last)[:, :, ::2]",
+    "clw": "torch.arange(120.).reshape(2, 3, 4, 5).to(memory_format=torch.channels_last).permute(0, 1, 3, 2)",
+    "cl1n": "torch.arange(60.).reshape(1, 3, 4, 5).to(memory_format=torch.channels_last)",
+    "n1": "torch.arange(60.).reshape(1, 3, 4, 5)",
+    "wide": "torch.arange(120.).reshape(2, 3, 5, 4).mT",
+    "cl0": "torch.zeros(0, 3, 4, 5).to(memory_format=torch.channels_last)",
+    "ncdhw": "torch.arange(72.).reshape(2, 3, 2, 3, 2)",
+    "cl3s": "torch.arange(144.).reshape(2, 3, 4, 3, 2).to(memory_format=torch.channels_last_3d)[:, :, ::2]",
+    "ncl": "torch.arange(30.).reshape(2, 3, 5)",
+    "nlc": "torch.arange(30.).reshape(2, 5, 3).mT",
+}
 
 
 def describe(torch, value):
@@ -166,10 +207,43 @@ def describe(torch, value):
     return value
 
 
+def environment(torch, x):
+    """What expressions may name, made anew since some are written to."""
+    torch.manual_seed(0)
+    env = {"torch": torch, "F": torch.nn.functional, "copy": copy, "pickle": pickle}
+    env |= {"W": torch.ones(4, 3, 2, 2), "M": torch.zeros(3), "V": torch.ones(3), "V4": torch.ones(4)}
+    env |= {"Wl": env["W"].to(memory_format=torch.channels_last), "K": torch.ones(3, 1, 2, 2), "T": torch.ones(3, 4, 2, 2)}
+    env |= {"A": torch.arange(12.0).reshape(3, 4), "At": torch.arange(12.0).reshape(4, 3).t()}
+    env |= {"B": torch.arange(12.0).reshape(4, 3), "Bt": torch.arange(12.0).reshape(3, 4).t()}
+    env |= {"S": torch.arange(18.0).reshape(2, 3, 3), "P": torch.eye(3).repeat(2, 1, 1) * 2 + 0.5}
+
+    def leaf(of):
+        # As it is in memory, which `clone` might change.
+        return (x() if of is None else of).detach().requires_grad_()
+
+    def acc(f, times=1, of=None):
+        at = leaf(of)
+        for _ in range(times):
+            f(at).backward()
+        return at.grad
+
+    def raw(f, of=None):
+        at = leaf(of)
+        return torch.autograd.grad(f(at), at)[0]
+
+    def stepped(kind, **options):
+        weight = env["Wl"].clone().requires_grad_()
+        optimizer = kind([weight], **options)
+        weight.sum().backward()
+        optimizer.step()
+        return optimizer.state[weight]
+
+    return env | {"acc": acc, "raw": raw, "stepped": stepped}
+
+
 def run(torch, expression, x, y):
     """Shape and strides of the result, or the type of the error."""
-    env = {"torch": torch, "F": torch.nn.functional}
-    env |= {"W": torch.ones(4, 3, 2, 2), "M": torch.zeros(3), "V": torch.ones(3)}
+    env = environment(torch, lambda: env["x"])
     sources = LAYOUTS | EXTRA
     for name, layout in (("x", x), ("y", y)):
         if layout:
@@ -185,11 +259,13 @@ def run(torch, expression, x, y):
 def main():
     import torch
 
-    torch.manual_seed(0)
     table = {}
     for expression, x, y in cases():
         layouts = " ".join(n for n in (x, y) if n)
-        table.setdefault(expression, {})[layouts] = run(torch, expression, x, y)
+        got = run(torch, expression, x, y)
+        # Refusals are another test's.
+        if not isinstance(got, str):
+            table.setdefault(expression, {})[layouts] = got
     lines = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in table.items())
     TARGET.write_text("{\n" + lines + "\n}\n")
     count = sum(len(v) for v in table.values())

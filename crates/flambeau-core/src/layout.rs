@@ -153,7 +153,7 @@ pub fn suggests_channels_last(sizes: &[i64], strides: &[i64]) -> bool {
 
 pub fn is_channels_last(sizes: &[i64], strides: &[i64]) -> bool {
     match channels_last_strides(sizes) {
-        Some(want) => !sizes.contains(&0) && (0..sizes.len()).all(|d| sizes[d] == 1 || strides[d] == want[d]),
+        Some(want) => (0..sizes.len()).all(|d| sizes[d] == 1 || strides[d] == want[d]),
         None => false,
     }
 }
@@ -264,8 +264,8 @@ pub fn infer_size(request: &[i64], numel: i64) -> Result<Dims> {
 
 /// Strides under which the same memory has `to` as its sizes, if no copy is needed.
 pub fn view_strides(sizes: &[i64], strides: &[i64], to: &[i64]) -> Option<Dims> {
-    if is_contiguous(sizes, strides) || sizes.contains(&0) {
-        return Some(contiguous_strides(to));
+    if sizes.contains(&0) {
+        return Some(if sizes == to { Dims::from_slice(strides) } else { contiguous_strides(to) });
     }
     if sizes.is_empty() {
         return Some(Dims::from_elem(1, to.len()));

@@ -98,7 +98,7 @@ fn samples(s: &mut flambeau_core::op::Samples, transposed: bool) {
 /// Channels-last if either operand is.
 fn convolved(t: &Tensor, w: &Tensor, sizes: &[i64]) -> Meta {
     let mut m = Meta::suggested(t, sizes, t.dtype());
-    if m.strides.is_none() && w.ndim() == sizes.len() {
+    if m.strides.is_none() && w.ndim() == sizes.len() && t.numel() > 0 {
         m.strides = Meta::suggested(w, sizes, t.dtype()).strides;
     }
     m
@@ -162,7 +162,7 @@ rows! { ROWS_ALL:
                 let (g, t) = (arg(x, 0)?, arg(x, 1)?);
                 let mut sizes = Dims::from_slice(&[g.sizes()[1], t.sizes()[1] / p.int(3).max(1)]);
                 sizes.extend_from_slice(p.ints(4));
-                Ok(smallvec::smallvec![Meta::new(&sizes, g.dtype(), g.device())])
+                Ok(smallvec::smallvec![convolved(g, t, &sizes)])
             },
             run: |b, x, o, p| {
                 let (g, t) = (arg(x, 0)?, arg(x, 1)?);

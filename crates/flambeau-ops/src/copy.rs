@@ -107,6 +107,22 @@ rows! { ROWS_ALL:
         samples: Some(|s| { let (x, y) = (s.normal(&[2, 3]), s.normal(&[3])); s.push(vec![Some(x), Some(y)], Params::new(), 3) }),
         ..BASE
     };
+    strided_clone = OpDef {
+        sig: "strided_clone(Tensor input, int[] strides) -> Tensor",
+        doc: "A copy with given strides, which leave no gaps.",
+        surfaces: INTERNAL,
+        kind: Kind::Kernel {
+            infer: |x, p| {
+                let mut m = Meta::copying(arg(x, 0)?);
+                m.strides = Some(Box::new(Dims::from_slice(p.ints(0))));
+                Ok(smallvec::smallvec![m])
+            },
+            run: |b, x, o, _| b.copy(arg(x, 0)?.raw(), o[0].raw()),
+        },
+        diff: Diff::Vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()))),
+        samples: Some(|s| { let x = s.normal(&[2, 3]); s.push(vec![Some(x)], params![[1i64, 2]], 1) }),
+        ..BASE
+    };
     copy_ = OpDef {
         sig: "copy_(Tensor input, Tensor src, bool non_blocking=False) -> Tensor",
         doc: "Writes `src`, converted and expanded, into the tensor.",
@@ -133,7 +149,7 @@ rows! { ROWS_ALL:
         sig: "conj_physical(Tensor input, *, Tensor? out=None) -> Tensor",
         doc: "The complex conjugate of each element, as new memory.",
         surfaces: FMI,
-        kind: Kind::Kernel { infer: unary::infer::same, run: |b, x, o, _| if o[0].dtype().is_complex() {
+        kind: Kind::Kernel { infer: unary::infer::copied, run: |b, x, o, _| if o[0].dtype().is_complex() {
             unary::run(b, UnaryOp::Conj, x, o, &[])
         } else {
             b.copy(arg(x, 0)?.raw(), o[0].raw())
@@ -199,6 +215,14 @@ pub fn real(x: &Tensor) -> Result<Tensor> {
 /// A copy in the same order of memory.
 pub fn clone(x: &Tensor) -> Result<Tensor> {
     call1(&clone::OP, &[Some(x)], Params::new())
+}
+
+/// The tensor itself if it has these strides, else a copy that has.
+pub(crate) fn restrided(x: &Tensor, strides: &[i64]) -> Result<Tensor> {
+    if x.strides() == strides {
+        return Ok(x.clone());
+    }
+    call1(&strided_clone::OP, &[Some(x)], params![strides])
 }
 
 /// A row-major copy.

@@ -72,6 +72,7 @@ const NAMES: &[(&str, &str)] = &[
     ("constant_pad_nd", "ConstantPadNdBackward0"),
     ("cast", "ToCopyBackward0"),
     ("copy", "torch::autograd::CopyBackwards"),
+    ("strided_clone", "CloneBackward0"),
     ("t", "TBackward0"),
     ("transpose", "TransposeBackward0"),
     ("mt", "TransposeBackward0"),

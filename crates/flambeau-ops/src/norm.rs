@@ -288,6 +288,7 @@ rows! { ROWS_ALL:
                 layout::fmt(shape), layout::fmt(shape).trim_matches(['[', ']']), layout::fmt(t.sizes()));
             let eps = p.opt_float(1).unwrap_or(match t.dtype() { DType::F64 => f64::EPSILON, _ => f32::EPSILON as f64 });
             let dims: Dims = (0..shape.len() as i64).map(|i| -1 - i).collect();
+            let t = &crate::copy::contiguous(t)?;
             let t2 = wide(t)?;
             let scale = rsqrt(&add_scalar(&mean(&mul(&t2, &t2)?, &dims, true)?, eps)?)?;
             let y = crate::copy::to_dtype(&mul(&t2, &scale)?, t.dtype())?;
@@ -303,7 +304,8 @@ rows! { ROWS_ALL:
             infer: |x, _| {
                 let x = arg(x, 0)?;
                 let s = Meta::new(&[channels(x)[1]], stat(x.dtype()), x.device());
-                Ok(smallvec::smallvec![Meta::suggested(x, x.sizes(), x.dtype()), s.clone(), s])
+                let y = if x.numel() == 0 { Meta::copying(x) } else { Meta::suggested(x, x.sizes(), x.dtype()) };
+                Ok(smallvec::smallvec![y, s.clone(), s])
             },
             run: |b, x, o, p| {
                 let (t, w, bias) = (flat(arg(x, 0)?)?, opt(x, 1), opt(x, 2));
@@ -347,10 +349,11 @@ rows! { ROWS_ALL:
             infer: |x, _| {
                 let (t, w) = (arg(x, 1)?, opt(x, 4));
                 let v = Meta::new(&[channels(t)[1]], w.map_or(stat(t.dtype()), Tensor::dtype), t.device());
-                Ok(smallvec::smallvec![Meta::new(t.sizes(), t.dtype(), t.device()), v.clone(), v])
+                Ok(smallvec::smallvec![Meta::suggested(t, t.sizes(), t.dtype()), v.clone(), v])
             },
             run: |b, x, o, p| {
                 let (g, t) = (flat(arg(x, 0)?)?, flat(arg(x, 1)?)?);
+                let dx = if o[0].is_contiguous() { o[0].clone() } else { Tensor::empty(t.sizes(), t.dtype(), t.device())? };
                 let n = channels(&t);
                 let strides = [n[1] * n[2], n[2], 1];
                 let d = arg(x, 2)?.dtype();
@@ -360,7 +363,8 @@ rows! { ROWS_ALL:
                 let (gw, gb) = (temp(&o[1])?, temp(&o[2])?);
                 b.batch_norm_backward(g.raw().with_layout(&n, &strides), t.raw().with_layout(&n, &strides), arg(x, 2)?.raw(), arg(x, 3)?.raw(),
                     w.as_ref().map(|w| w.raw()), p.bool(0),
-                    needed(p, 0, &o[0]).map(|r| r.with_layout(&n, &strides)), needed(p, 1, &gw), needed(p, 2, &gb))?;
+                    needed(p, 0, &dx).map(|r| r.with_layout(&n, &strides)), needed(p, 1, &gw), needed(p, 2, &gb))?;
+                if p.int(2) & 1 != 0 && !o[0].is_contiguous() { b.copy(dx.raw(), o[0].raw())? }
                 if !direct {
                     if p.int(2) & 2 != 0 { b.copy(gw.raw(), o[1].raw())? }
                     if p.int(2) & 4 != 0 { b.copy(gb.raw(), o[2].raw())? }

@@ -140,7 +140,8 @@ fn row_major(t: &Tensor) -> bool {
         && (t.sizes().iter().all(|&n| n > 1) || t.strides() == layout::contiguous_strides(t.sizes()).as_slice())
 }
 
-fn numberless<'a>(tensors: &[&'a Tensor]) -> smallvec::SmallVec<[&'a Tensor; 4]> {
+/// Without host numbers, unless there is nothing else.
+pub fn numberless<'a>(tensors: &[&'a Tensor]) -> smallvec::SmallVec<[&'a Tensor; 4]> {
     let kept: smallvec::SmallVec<[&Tensor; 4]> = tensors.iter().copied().filter(|t| !t.is_wrapped()).collect();
     if kept.is_empty() { tensors.into() } else { kept }
 }
@@ -148,12 +149,6 @@ fn numberless<'a>(tensors: &[&'a Tensor]) -> smallvec::SmallVec<[&'a Tensor; 4]>
 /// Shape, memory order and device of an elementwise result.
 pub fn broadcast_meta(tensors: &[&Tensor], dtype: DType) -> Result<Meta> {
     let first = tensors[0];
-    let tensors = match tensors.len() {
-        // Host numbers have no part in the order of memory where the others are alike.
-        3.. => numberless(tensors),
-        _ => tensors.into(),
-    };
-    let tensors = tensors.as_slice();
     if row_major(first)
         && tensors[1..].iter().all(|t| t.ndim() == 0 || row_major(t) && t.sizes() == first.sizes())
         && (first.ndim() > 0 || !first.device().is_cpu() || tensors.len() == 1)

@@ -75,7 +75,25 @@ fn batched(name: &str, x: &Tensor, nd: usize) -> Result<(Tensor, bool)> {
 fn spatial_meta(x: &Tensor, out: &[i64], dtype: DType) -> Meta {
     let mut sizes = Dims::from_slice(&x.sizes()[..2]);
     sizes.extend_from_slice(out);
+    if let &[n, c, l] = x.sizes() {
+        // A line is a picture of height one.
+        let s = x.strides();
+        if layout::suggests_channels_last(&[n, c, 1, l], &[s[0], s[1], l * s[2], s[2]]) {
+            let mut m = Meta::new(&sizes, dtype, x.device());
+            m.strides = Some(Box::new(Dims::from_slice(&[c * out[0], 1, c])));
+            return m;
+        }
+    }
     Meta::suggested(x, &sizes, dtype)
+}
+
+/// As [`spatial_meta`], but row-major for volumes.
+fn flat_meta(x: &Tensor, out: &[i64], dtype: DType) -> Meta {
+    let mut m = spatial_meta(x, out, dtype);
+    if out.len() == 3 {
+        m.strides = None;
+    }
+    m
 }
 
 fn pool_samples(s: &mut flambeau_core::op::Samples, divisor: i64) {
@@ -151,7 +169,7 @@ rows! { ROWS_ALL:
         doc: "The mean of each window.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![spatial_meta(x, p.ints(4), x.dtype())]) },
+            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![flat_meta(x, p.ints(4), x.dtype())]) },
             run: |b, x, o, p| b.avg_pool(arg(x, 0)?.raw(), o[0].raw(), &geometry(p, arg(x, 0)?.ndim() - 2)),
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => {
@@ -179,7 +197,7 @@ rows! { ROWS_ALL:
         doc: "Means of windows that cover the input with a given number of outputs.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![spatial_meta(x, p.ints(0), x.dtype())]) },
+            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![flat_meta(x, p.ints(0), x.dtype())]) },
             run: |b, x, o, p| b.adaptive_avg_pool(arg(x, 0)?.raw(), o[0].raw(), p.ints(0).len()),
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => call1(&adaptive_avg_backward::OP, &[Some(c.g())], params![&c.meta(0).sizes[2..]]))),
@@ -203,7 +221,7 @@ rows! { ROWS_ALL:
         doc: "Largest elements of adaptive windows and their flat positions.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![spatial_meta(x, p.ints(0), x.dtype()), spatial_meta(x, p.ints(0), DType::I64)]) },
+            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![flat_meta(x, p.ints(0), x.dtype()), flat_meta(x, p.ints(0), DType::I64)]) },
             run: |b, x, o, p| b.adaptive_max_pool(arg(x, 0)?.raw(), o[0].raw(), o[1].raw(), p.ints(0).len()),
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => call1(&plane_scatter::OP, &[Some(c.g()), Some(&c.y(1)?)], params![&c.meta(0).sizes[2..]]))),

@@ -201,6 +201,9 @@ fn pad_constant(x: &Tensor, pad: &[i64], value: f64) -> Result<Tensor> {
         }
         place.push((d, before.max(0), len));
     }
+    if pad.iter().all(|&n| n <= 0) {
+        return crate::copy::clone(&inner);
+    }
     let mut out = crate::create::full(&sizes, Scalar::Float(value), x.dtype(), x.device())?;
     if let Some(strides) = Meta::suggested(x, &sizes, x.dtype()).strides {
         out = Tensor::empty_strided(&sizes, &strides, x.dtype(), x.device())?;
@@ -348,12 +351,15 @@ rows! { ROWS_ALL:
                 return one(reshape(&y, x.sizes())?);
             }
             check!(shifts.len() == dims.len(), Runtime, "shifts and dimensions must align. shifts: {}, dims:{}", shifts.len(), dims.len());
+            if x.numel() == 0 {
+                return one(crate::copy::clone(x)?);
+            }
             let mut y = x.clone();
             check!(x.ndim() > 0, Index, "Dimension specified as {} but tensor has no dimensions", dims[0]);
             for (&s, &d) in shifts.iter().zip(dims) {
                 y = roll_one(&y, s, d)?;
             }
-            one(if y.is(x) { crate::copy::clone(x)? } else { y })
+            one(if y.is(x) { cat(&[x], 0)? } else { y })
         }),
         ..BASE
     };

@@ -165,7 +165,7 @@ fn quantile(x: &Tensor, q: &Tensor, dim: Option<i64>, keepdim: bool, how: &str, 
         }
         (None, false) => squeeze(&y, -1)?,
     };
-    if q.ndim() == 0 { select(&y, 0, 0) } else { Ok(y) }
+    crate::copy::contiguous(&if q.ndim() == 0 { select(&y, 0, 0)? } else { y })
 }
 
 /// Covariance of the rows of a matrix (or of one vector).
@@ -402,7 +402,8 @@ rows! { ROWS_ALL:
             let one_ = Tensor::wrapped(1.0.into())?;
             let shrink = div(&Tensor::wrapped(p.float(2).into())?, &crate::binary::add_scalar(&n, 1e-7)?)?;
             let factor = crate::ternary::where_(&crate::binary::gt_scalar(&n, p.float(2))?, &shrink, &one_)?;
-            one(mul(&crate::copy::contiguous(x)?, &factor)?)
+            let y = mul(&crate::copy::contiguous(x)?, &factor)?;
+            one(crate::copy::restrided(&y, &flambeau_core::layout::contiguous_strides(y.sizes()))?)
         })
     };
     diff = OpDef {
