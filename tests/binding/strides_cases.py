@@ -102,7 +102,7 @@ F.instance_norm(x, M, V) | F.instance_norm(x, weight=V, bias=M) | F.group_norm(x
 F.interpolate(x, 6) | F.interpolate(x, scale_factor=2, mode='nearest-exact') | F.interpolate(x, scale_factor=2, mode='bicubic') | F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=True)
 F.interpolate(x, 2, mode='area') | F.interpolate(x, scale_factor=0.5) | F.interpolate(x, scale_factor=1)
 F.pad(x, (1, 1), mode='replicate') | F.pad(x, (1, 1, 1, 1), mode='replicate') | F.pad(x, (1, 1, 1, 1), mode='circular') | F.pad(x, (1, 1, 1, 1), value=2.0) | F.pad(x, (0, 0, 0, 0, 0, 1)) | F.pad(x, (-1, 0, 0, 0))
-F.pixel_shuffle(torch.cat([x] * 4, 1), 2) | F.pixel_unshuffle(x[:, :, :4, :4], 2) if x.shape[2] > 3 else x | F.channel_shuffle(x, 3) | F.fold(F.unfold(x, 2), x.shape[2:], 2) | F.unfold(x, 2)
+F.pixel_shuffle(torch.cat([x] * 4, 1), 2) | F.pixel_unshuffle(x[:, :, :4, :4], 2) if x.shape[2] > 3 and len(x) else x | F.channel_shuffle(x, 3) | F.fold(F.unfold(x, 2), x.shape[2:], 2) | F.unfold(x, 2)
 F.grid_sample(x, torch.zeros(x.shape[0], 2, 2, 2), align_corners=False) | F.affine_grid(torch.ones(2, 2, 3), (2, 3, 4, 5), align_corners=False) | F.local_response_norm(x, 2) | F.dropout2d(x) | F.alpha_dropout(x)
 F.cosine_similarity(x, x) | F.pairwise_distance(x, x) | F.softmax(x, 1) | F.log_softmax(x, 1) | F.gumbel_softmax(x, dim=1) | F.normalize(x) | F.prelu(x, V) | x * V.view(1, -1, 1, 1) | x + V.view(-1, 1, 1)
 x.mean((2, 3), keepdim=True) * x | x * x.mean((2, 3), keepdim=True) | x.sum(1, keepdim=True) + x | x + x.sum(1, keepdim=True) | x.flatten(2).transpose(1, 2) | x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, x.shape[1])
@@ -147,7 +147,7 @@ IMAGE_GRADS = """
 acc(lambda x: F.conv2d(x, W).sum()) | acc(lambda x: F.conv2d(x, W).exp().sum()) | acc(lambda x: F.max_pool2d(x, 2).sum()) | acc(lambda x: F.batch_norm(x, M, V, training=True).exp().sum()) | acc(lambda x: F.interpolate(x, scale_factor=2).sum())
 acc(lambda x: F.adaptive_avg_pool2d(x, 1).sum()) | acc(lambda x: F.avg_pool2d(x, 2).exp().sum()) | acc(lambda x: F.pad(x, (1, 1)).sum()) | acc(lambda x: F.group_norm(x, 3).exp().sum()) | acc(lambda x: F.relu(x).sum()) | acc(lambda x: x.flatten(1).exp().sum())
 raw(lambda x: F.conv2d(x, W).exp().sum()) | raw(lambda x: F.max_pool2d(x, 2).exp().sum()) | raw(lambda x: F.avg_pool2d(x, 2).exp().sum()) | raw(lambda x: F.batch_norm(x, M, V, training=True).exp().sum())
-raw(lambda x: F.adaptive_avg_pool2d(x, 2).exp().sum()) | raw(lambda x: F.relu(x).exp().sum()) | raw(lambda x: F.conv_transpose2d(x, T).exp().sum()) | raw(lambda x: F.group_norm(x, 3).exp().sum())
+raw(lambda x: F.adaptive_avg_pool2d(x, 2).exp().sum()) | raw(lambda x: F.relu(x).exp().sum()) | raw(lambda x: F.conv_transpose2d(x, T).exp().sum())
 raw(lambda w: F.conv2d(x, w).exp().sum(), W) | acc(lambda w: F.conv2d(x, w).exp().sum(), 1, Wl) | acc(lambda w: F.conv2d(x, w).exp().sum(), 1, W) | raw(lambda w: F.conv2d(x, w, groups=3).exp().sum(), K)
 """
 

@@ -231,6 +231,12 @@ pub struct OpDef {
     pub name: &'static str,
     /// PyTorch's name of its node, where it is not made from `name`.
     pub node: &'static str,
+    /// Inputs that PyTorch's node has no edge for, as bits: indices, masks.
+    pub hidden: u16,
+    /// How a node of the row shows itself where that depends on the call.
+    pub shown: Option<fn(&crate::autograd::Node, &Params) -> crate::autograd::Shown>,
+    /// The name of a composite's node where it depends on the call; empty for none.
+    pub label: Option<fn(Inputs, &Params) -> &'static str>,
     /// PyTorch's signature: `softmax(Tensor input, int dim, ScalarType? dtype=None) -> Tensor`.
     pub sig: &'static str,
     pub doc: &'static str,

@@ -46,6 +46,9 @@ macro_rules! activation {
                 pub static OP: OpDef = OpDef {
                     name: stringify!($name),
                     node: $crate::nodes::name_of(stringify!($name)),
+                    hidden: $crate::nodes::hidden_of(stringify!($name)),
+                    shown: $crate::nodes::shown_of(stringify!($name)),
+                    label: $crate::nodes::label_of(stringify!($name)),
                     sig: $sig,
                     doc: $doc,
                     surfaces: $on,

@@ -226,6 +226,9 @@ macro_rules! binary {
                 pub static OP: OpDef = OpDef {
                     name: stringify!($name),
                     node: $crate::nodes::name_of(stringify!($name)),
+                    hidden: $crate::nodes::hidden_of(stringify!($name)),
+                    shown: $crate::nodes::shown_of(stringify!($name)),
+                    label: $crate::nodes::label_of(stringify!($name)),
                     sig: signature(stringify!($name), [
                         concat!(stringify!($name), "(Tensor input, Tensor|Scalar other, *, Tensor? out=None) -> Tensor"),
                         concat!(stringify!($name), "(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor"),

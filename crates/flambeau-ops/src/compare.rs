@@ -70,6 +70,7 @@ fn complex_of(re: &Tensor, im: &Tensor) -> Result<Tensor> {
     let given = (re, im);
     let (re, im) = (crate::view::expand(re, &sizes)?, crate::view::expand(im, &sizes)?);
     let pairs = crate::shape::stack(&[&re, &im], -1)?;
+    let pairs = crate::copy::restrided(&pairs, &flambeau_core::layout::contiguous_strides(pairs.sizes()))?;
     paired(&flambeau_core::call::view(&ViewOp::AsComplex, &pairs)?, given.0, given.1)
 }
 

@@ -134,10 +134,20 @@ rows! { ROWS_ALL:
         }),
         ..BASE
     };
+    fill_ = OpDef {
+        sig: "fill_(Tensor input, Tensor|Scalar value) -> Tensor",
+        doc: "Sets every element to one value, which a tensor of no dimension may hold.",
+        kind: Kind::Composite(|x, _| {
+            let (t, v) = (arg(x, 0)?, arg(x, 1)?);
+            check!(v.ndim() == 0, Runtime, "fill_ only supports 0-dimension value tensor but got tensor with {} dimensions.", v.ndim());
+            copy_(t, v)?;
+            Ok(smallvec::smallvec![t.clone()])
+        }),
+        ..BASE
+    };
     fill = OpDef {
         sig: "fill(Tensor input, Tensor|Scalar value) -> Tensor",
         doc: "A tensor like `input`, filled with one value.",
-        surfaces: FMI,
         kind: Kind::Composite(|x, _| {
             let (t, v) = (arg(x, 0)?, arg(x, 1)?);
             check!(v.ndim() == 0, Runtime, "fill_ only supports 0-dimension value tensor but got tensor with {} dimensions.", v.ndim());
@@ -225,6 +235,11 @@ pub(crate) fn restrided(x: &Tensor, strides: &[i64]) -> Result<Tensor> {
     call1(&strided_clone::OP, &[Some(x)], params![strides])
 }
 
+/// Row-major to the letter: also where dimensions of size one or none leave strides open.
+pub(crate) fn row_major(x: &Tensor) -> Result<Tensor> {
+    restrided(x, &layout::contiguous_strides(x.sizes()))
+}
+
 /// A row-major copy.
 pub fn contiguous_copy(x: &Tensor) -> Result<Tensor> {
     call1(&clone::OP, &[Some(x)], params![format::CONTIGUOUS])
@@ -280,6 +295,7 @@ pub(crate) fn intrinsics() -> Intrinsics {
             flambeau_core::call_inplace(&crate::binary::add::OP, &[Some(a), Some(b)], Params::new()).map(|_| ())
         },
         clone,
+        row_major: contiguous_copy,
         copy_,
         zeros: |m: &OutMeta| crate::create::zeros(&m.sizes, m.dtype, m.device),
         ones_like: |x| crate::create::full(x.sizes(), Scalar::Int(1), x.dtype(), x.device()),

@@ -190,7 +190,7 @@ rows! { ROWS_ALL:
             check!(src.numel() >= n, Runtime, "masked_scatter: expected number of elements in source to be at least the number of ones in mask");
             let v = crate::view::narrow(&reshape(src, &[-1])?, 0, 0, n)?;
             let m = if m.ndim() == 0 { reshape(&m, &[1])? } else { m };
-            let t1 = if t.ndim() == 0 { reshape(&t, &[1])? } else { crate::copy::contiguous(&t)? };
+            let t1 = if t.ndim() == 0 { reshape(&t, &[1])? } else { crate::copy::row_major(&t)? };
             one(reshape(&crate::indexing::index_put(&t1, &[Some(&m)], &v, false)?, &sizes)?)
         }),
         ..BASE

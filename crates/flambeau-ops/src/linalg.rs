@@ -42,7 +42,7 @@ fn cholesky_of(a: &Tensor, upper: bool, name: &str, check_errors: bool) -> Resul
     }
     let info = y.swap_remove(1);
     let l = y.swap_remove(0);
-    Ok((if upper { crate::copy::contiguous(&h(&l)?)? } else { l }, info))
+    Ok((if upper { columnwise(h(&l)?)? } else { l }, info))
 }
 
 fn inverse_of(a: &Tensor, check_errors: bool) -> Result<(Tensor, Tensor)> {
@@ -78,7 +78,7 @@ fn broadcast_batches(a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
     let batch = layout::broadcast(&sa[..sa.len() - 2], &sb[..sb.len() - 2])?;
     let grown = |t: &Tensor| {
         let s: Dims = batch.iter().chain(&t.sizes()[t.ndim() - 2..]).copied().collect();
-        expand(t, &s)
+        if s.as_slice() == t.sizes() { Ok(t.clone()) } else { expand(t, &s) }
     };
     Ok((grown(a)?, grown(b)?))
 }
@@ -123,7 +123,7 @@ fn solution(a: &Tensor, b: &Tensor, left: bool, check_errors: bool) -> Result<(T
     let info = y.swap_remove(1);
     let x = y.swap_remove(0);
     let x = if side { x } else { mt(&x)? };
-    Ok((if vector { squeeze(&x, -1)? } else { x }, info))
+    Ok((if vector { columnwise(squeeze(&x, -1)?)? } else { x }, info))
 }
 
 fn triangular(a: &Tensor, b: &Tensor, upper: bool, left: bool, unit: bool) -> Result<Tensor> {

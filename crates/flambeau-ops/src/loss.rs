@@ -159,7 +159,9 @@ fn cross_entropy_of(
         };
     }
     let logp = log_softmax(x, class as i64)?;
-    let plain = nll_of(&logp, target, w, ignore, how)?;
+    // Through its row, so that its node is the same as that of a direct call.
+    let none = None::<bool>;
+    let plain = call1(&nll_loss::OP, &[Some(&logp), Some(target), w], params![none, ignore, none, how])?;
     if smoothing == 0.0 {
         return Ok(plain);
     }

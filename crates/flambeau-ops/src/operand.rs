@@ -28,6 +28,9 @@ fn undefined(_: Inputs, _: &Params) -> Result<Outs> {
 pub const BASE: OpDef = OpDef {
     name: "",
     node: "",
+    hidden: 0,
+    shown: None,
+    label: None,
     sig: "",
     doc: "",
     aliases: &[],

@@ -87,10 +87,10 @@ fn spatial_meta(x: &Tensor, out: &[i64], dtype: DType) -> Meta {
     Meta::suggested(x, &sizes, dtype)
 }
 
-/// As [`spatial_meta`], but row-major for volumes.
+/// As [`spatial_meta`], but row-major for volumes, except for one mean of each.
 fn flat_meta(x: &Tensor, out: &[i64], dtype: DType) -> Meta {
     let mut m = spatial_meta(x, out, dtype);
-    if out.len() == 3 {
+    if out.len() == 3 && (out != [1, 1, 1] || dtype == DType::I64) {
         m.strides = None;
     }
     m
@@ -349,6 +349,10 @@ fn max_pool(x: Inputs, p: &Params, nd: usize) -> Result<Outs> {
         flambeau_core::call(&max_pool_kernel::OP, &[Some(&t)], kernel_params(&g, &out)[..5].iter().cloned().collect())?;
     if !p.bool(5) {
         y.truncate(1);
+        // Without indices PyTorch has a kernel of its own for lines, which writes them row by row.
+        if nd == 1 && !y[0].requires_grad() {
+            y[0] = crate::copy::contiguous(&y[0])?;
+        }
     }
     unbatched(y, added)
 }

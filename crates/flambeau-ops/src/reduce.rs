@@ -90,6 +90,9 @@ fn sum_dtype(x: &Tensor, p: &Params) -> DType {
 /// Spreads a reduction's gradient back over the input.
 fn spread(c: &Vjp) -> Result<Tensor> {
     let m = c.meta(0);
+    if c.g().ndim() == 0 {
+        return expand(c.g(), &m.sizes);
+    }
     let mask = wrap_dims(dims_of(c.p, 0), m.sizes.len())?;
     expand(&restore(c.g(), &mask, c.p.bool(1))?, &m.sizes)
 }
@@ -136,7 +139,7 @@ fn amax_backward(c: &Vjp) -> Result<Tensor> {
     let share = if dims.is_empty() { hit.clone() } else { sum(&hit, &dims, true)? };
     let grad = mul(&div(&g, &share)?, &hit)?;
     // Of all elements at once: into zeros, which are row-major.
-    if dims_of(c.p, 0).is_empty() { crate::copy::contiguous(&grad) } else { Ok(grad) }
+    if dims_of(c.p, 0).is_empty() { crate::copy::row_major(&grad) } else { Ok(grad) }
 }
 
 /// Product's gradient without dividing by zero: exclusive products from both sides along the flattened dimensions.

@@ -165,7 +165,7 @@ fn quantile(x: &Tensor, q: &Tensor, dim: Option<i64>, keepdim: bool, how: &str, 
         }
         (None, false) => squeeze(&y, -1)?,
     };
-    crate::copy::contiguous(&if q.ndim() == 0 { select(&y, 0, 0)? } else { y })
+    crate::copy::row_major(&if q.ndim() == 0 { select(&y, 0, 0)? } else { y })
 }
 
 /// Covariance of the rows of a matrix (or of one vector).

@@ -217,7 +217,7 @@ def channel_shuffle(input, groups):
 def _formatted(result, input):
     """The result in the memory format that the input suggests."""
     if input.dim() == 4 and input.numel() and input.to(memory_format=flambeau.channels_last) is input:
-        return result.contiguous(memory_format=flambeau.channels_last)
+        return result.clone(memory_format=flambeau.channels_last)
     return result.contiguous()
 
 

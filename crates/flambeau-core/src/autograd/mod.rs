@@ -21,8 +21,8 @@ pub use engine::Target;
 pub use mode::{
     GradGuard, InferenceGuard, enable_grad, grad_enabled, inference_mode, no_grad, set_grad_enabled, set_inference_mode,
 };
-pub(crate) use node::{Action, Edges, LeafRef, next_hook_id, view_name};
-pub use node::{CustomBackward, Edge, Node, NodeHook, Notes, OutMeta, TensorHook};
+pub(crate) use node::{Action, LeafRef, next_hook_id, view_name};
+pub use node::{CustomBackward, Edge, Edges, Node, NodeHook, Notes, OutMeta, Shown, TensorHook};
 pub use packing::{
     BeforeWrite, Packed, SavedHooks, disable_saved_hooks, pop_saved_hooks, push_saved_hooks, saved_hooks,
     saved_hooks_disabled, set_before_write,
