@@ -288,6 +288,8 @@ def lstsq(A, B, rcond=None, *, driver=None, out=None):
             values = _native.svdvals(A.detach())
     if m > n and full and driver != "gelsy":
         residuals = (A @ solution - rhs).abs().square().sum(-2)
+    # With columns in one piece.
+    solution = solution.mT.contiguous().mT
     if vector:
         solution = solution.squeeze(-1)
     result = _lstsq_result(solution, residuals, rank, values)

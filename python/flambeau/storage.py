@@ -11,6 +11,12 @@ __all__ = ["TypedStorage", "UntypedStorage", *STORAGE_DTYPES]
 _warned = False
 
 
+def _reset_warn_typed_storage_removal():
+    """Lets the next use of a typed storage warn again."""
+    global _warned
+    _warned = False
+
+
 def warn_deprecated():
     """PyTorch's warning about typed storages, once."""
     global _warned

@@ -105,6 +105,7 @@ x = V(1, 2); y = (x * x).sum(); y.backward(); y.backward()
 x = V(1, 2); y = x.exp().sum(); y.backward(); y.backward()
 x = V(1, 2); (x * x).sum().backward(); g = x.grad; (x * x).sum().backward(); out = (g, x.grad is g)
 x = V(1, 2); (x**3).sum().backward(create_graph=True); out = (x.grad.detach(), x.grad.requires_grad)
+x = V(1, 2); (x**3).sum().backward(create_graph=True); out = x.grad
 torch.ones(2).backward()
 R(2).backward()
 R(1).sum().backward(torch.ones(3))
@@ -136,6 +137,7 @@ x = torch.ones(2, dtype=torch.float16, requires_grad=True); (x.float() * 2).sum(
 STATE = r"""
 x = R(); x.grad = torch.ones(3)
 x = R(); x.grad = 3
+x = R(); x.grad = torch.ones(2, dtype=torch.float64)
 x = R(); x.grad = x
 x = R(); x.grad = torch.zeros(2); x.grad = None; out = x.grad
 x = R(); g = torch.zeros(2); x.grad = g; out = x.grad is g
@@ -174,6 +176,9 @@ NODES = r"""
 (R() * 2).grad_fn.metadata
 y = R() * 2; out = y.grad_fn is y.grad_fn
 x = R(); out = type((x * 2).grad_fn.next_functions[0][0]).__name__
+x = R(); out = (x * 2).grad_fn.next_functions[0][0].name()
+x = torch.zeros(2); x.copy_(R()); out = (x.grad_fn.name(), type(x.grad_fn).__name__)
+x = R() * 1; x[0] = 2; out = (x.grad_fn.name(), type(x.grad_fn).__name__)
 x = R(); out = (x * 2).grad_fn.next_functions[0][0].variable is x
 x = R(); y = x * 2; z = y + 1; out = z.grad_fn.next_functions[0][0] is y.grad_fn
 type((R() * 2).grad_fn).__name__
@@ -255,6 +260,7 @@ Square.apply(torch.ones(2))
 Square.apply(R()).grad_fn.name()
 y = Square.apply(R()); out = y.grad_fn is y.grad_fn
 type(Square.apply(R()).grad_fn.next_functions[0][0]).__name__
+Square.apply(R()).grad_fn.next_functions[0][0].name()
 Square.apply(R()).grad_fn.needs_input_grad
 Square.apply(R()).grad_fn.saved_tensors
 Scaled.apply(R(), 3).grad_fn.scale

@@ -137,6 +137,7 @@ torch.from_numpy(np.arange(6.0).reshape(2, 3).T)
 torch.from_numpy(np.arange(10)[::2])
 torch.from_numpy(np.array(3.5))
 torch.from_numpy(np.ones((0, 2))).shape
+torch.from_numpy(np.ones((0, 2)))
 a = np.zeros(3); t = torch.from_numpy(a); t[1] = 5; a[2] = 7; out = (t, a)
 t = torch.zeros(3); a = t.numpy(); a[0] = 1; t[1] = 2; out = (t, a)
 t = torch.zeros(4); a = t[1:3].numpy(); a[0] = 9; out = t
@@ -179,6 +180,7 @@ STORAGE = r"""
 torch.ones(3).untyped_storage().nbytes()
 torch.ones(3).untyped_storage().size()
 len(torch.ones(3).untyped_storage())
+len(torch.ones(3).storage())
 torch.ones(3).untyped_storage()[3]
 torch.ones(3).untyped_storage()[-1]
 torch.ones(3).untyped_storage()[12]

@@ -23,8 +23,7 @@ def describe(torch, value):
             "shape": list(value.shape),
             "stride": list(value.stride()),
             "requires_grad": value.requires_grad,
-            # Without the namespace that some of PyTorch's nodes show.
-            "grad_fn": node.name().rsplit("::", 1)[-1] if node is not None else None,
+            "grad_fn": node.name() if node is not None else None,
         }
     if isinstance(value, np.ndarray):
         return {"array": repr(value.tolist()), "dtype": str(value.dtype), "shape": list(value.shape)}
@@ -44,6 +43,7 @@ def run(torch, source, namespace=None, setup=None):
     """
     scope = {"torch": torch, "np": np, **(namespace or {})}
     torch.set_grad_enabled(True)
+    torch.storage._reset_warn_typed_storage_removal()
     if setup is not None:
         exec(compile(setup.replace("from torch", f"from {torch.__name__}"), "<setup>", "exec"), scope)
     with warnings.catch_warnings(record=True) as caught:

@@ -16,6 +16,8 @@ pub struct Intrinsics {
     pub neg: fn(&Tensor) -> Result<Tensor>,
     pub add_: fn(&Tensor, &Tensor) -> Result<()>,
     pub clone: fn(&Tensor) -> Result<Tensor>,
+    /// A copy with the last dimension innermost.
+    pub row_major: fn(&Tensor) -> Result<Tensor>,
     pub copy_: fn(&Tensor, &Tensor) -> Result<()>,
     pub zeros: fn(&OutMeta) -> Result<Tensor>,
     pub ones_like: fn(&Tensor) -> Result<Tensor>,

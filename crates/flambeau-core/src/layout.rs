@@ -130,9 +130,30 @@ pub fn channels_last_strides(sizes: &[i64]) -> Option<Dims> {
     Some(strides)
 }
 
+/// Whether strides say channels-last as PyTorch reads them (`suggest_memory_format`): gaps are allowed, and where sizes of
+/// one leave it open the answer is no.
+pub fn suggests_channels_last(sizes: &[i64], strides: &[i64]) -> bool {
+    let order: &[usize] = match sizes.len() {
+        4 => &[1, 3, 2, 0],
+        5 => &[1, 4, 3, 2, 0],
+        _ => return false,
+    };
+    if strides[1] == 0 {
+        return false;
+    }
+    let mut least = 0;
+    for &d in order {
+        if sizes[d] == 0 || strides[d] < least || (d == 0 && least == strides[1]) {
+            return false;
+        }
+        least = strides[d] * sizes[d].max(1);
+    }
+    true
+}
+
 pub fn is_channels_last(sizes: &[i64], strides: &[i64]) -> bool {
     match channels_last_strides(sizes) {
-        Some(want) => !sizes.contains(&0) && (0..sizes.len()).all(|d| sizes[d] == 1 || strides[d] == want[d]),
+        Some(want) => (0..sizes.len()).all(|d| sizes[d] == 1 || strides[d] == want[d]),
         None => false,
     }
 }
@@ -243,8 +264,8 @@ pub fn infer_size(request: &[i64], numel: i64) -> Result<Dims> {
 
 /// Strides under which the same memory has `to` as its sizes, if no copy is needed.
 pub fn view_strides(sizes: &[i64], strides: &[i64], to: &[i64]) -> Option<Dims> {
-    if is_contiguous(sizes, strides) || sizes.contains(&0) {
-        return Some(contiguous_strides(to));
+    if sizes.contains(&0) {
+        return Some(if sizes == to { Dims::from_slice(strides) } else { contiguous_strides(to) });
     }
     if sizes.is_empty() {
         return Some(Dims::from_elem(1, to.len()));

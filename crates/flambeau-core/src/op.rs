@@ -54,14 +54,42 @@ impl Meta {
 
     /// The shape, strides' order, dtype and device of `x`.
     pub fn like(x: &Tensor) -> Meta {
-        let strides = (!x.is_contiguous()).then(|| Box::new(dense_strides(x.sizes(), x.strides())));
+        let strides = match x.is_contiguous() {
+            true => None,
+            false => kept_strides(x.sizes(), x.strides()).map(Box::new),
+        };
         Meta { sizes: dims(x.sizes()), strides, dtype: x.dtype(), device: x.device() }
+    }
+
+    /// As [`like`](Meta::like) for what copies rather than computes: strides without gaps are kept to the letter, also those
+    /// of dimensions of size one.
+    pub fn copying(x: &Tensor) -> Meta {
+        let mut m = Meta::like(x);
+        if x.sizes().iter().any(|&n| n < 2) {
+            m.strides = kept_strides(x.sizes(), x.strides()).map(Box::new);
+        }
+        m
+    }
+
+    /// Channels-last where `x` is, else row-major: for windows, norms and joins.
+    pub fn suggested(x: &Tensor, sizes: &[i64], dtype: DType) -> Meta {
+        let mut m = Meta::new(sizes, dtype, x.device());
+        if crate::layout::suggests_channels_last(x.sizes(), x.strides()) {
+            m.strides = crate::layout::channels_last_strides(sizes).map(Box::new);
+        }
+        m
     }
 
     pub fn with_dtype(mut self, dtype: DType) -> Meta {
         self.dtype = dtype;
         self
     }
+}
+
+/// The strides of a copy in the same memory format, `None` for row-major.
+pub fn kept_strides(sizes: &[i64], strides: &[i64]) -> Option<Dims> {
+    let kept = dense_strides(sizes, strides);
+    (kept != crate::layout::contiguous_strides(sizes)).then_some(kept)
 }
 
 /// Gapless strides in the order of memory that the given strides have (row-major where that is unclear), so that the
@@ -203,6 +231,12 @@ pub struct OpDef {
     pub name: &'static str,
     /// PyTorch's name of its node, where it is not made from `name`.
     pub node: &'static str,
+    /// Inputs that PyTorch's node has no edge for, as bits: indices, masks.
+    pub hidden: u16,
+    /// How a node of the row shows itself where that depends on the call.
+    pub shown: Option<fn(&crate::autograd::Node, &Params) -> crate::autograd::Shown>,
+    /// The name of a composite's node where it depends on the call; empty for none.
+    pub label: Option<fn(Inputs, &Params) -> &'static str>,
     /// PyTorch's signature: `softmax(Tensor input, int dim, ScalarType? dtype=None) -> Tensor`.
     pub sig: &'static str,
     pub doc: &'static str,

@@ -36,7 +36,13 @@ pub(crate) fn quick(kernel: BinaryOp, x: Inputs, p: &Params) -> Result<Option<Te
     let mut spread = MaybeUninit::<[u64; SPREAD]>::uninit();
     let second = if y.dtype == x.dtype && y.contiguous && !b.is_wrapped() && layout::same(&x.sizes, &y.sizes) {
         b.data_ptr()
-    } else if b.is_wrapped() && y.dtype == DType::F64 && !x.sizes.is_empty() && n <= SPREAD {
+    } else if b.is_wrapped()
+        && y.dtype == DType::F64
+        && !x.sizes.is_empty()
+        && n <= SPREAD
+        // Odd strides at dimensions of size one show in the result.
+        && x.strides == layout::contiguous_strides(&x.sizes)
+    {
         // SAFETY: a wrapped number of this dtype is one `f64` in memory of its own.
         let number = unsafe { b.data_ptr().cast::<f64>().read() };
         let to = spread.as_mut_ptr().cast::<u64>();

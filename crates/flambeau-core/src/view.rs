@@ -99,7 +99,13 @@ impl ViewOp {
                     .map(|(i, &n)| if n == -1 && i >= lead { x.sizes[i - lead] } else { n })
                     .collect();
                 y.strides = match layout::expand_strides(&x.sizes, &x.strides, &y.sizes) {
-                    Some(s) => s,
+                    Some(mut s) => {
+                        // A new dimension of size one has the stride that it would have had without expanding.
+                        for d in (0..lead).rev().filter(|&d| y.sizes[d] == 1) {
+                            s[d] = s.get(d + 1).map_or(1, |s| s * y.sizes[d + 1]);
+                        }
+                        s
+                    }
                     None => bail!(Runtime, "cannot expand {} to {}", layout::fmt(&x.sizes), layout::fmt(&y.sizes)),
                 };
             }

@@ -46,11 +46,22 @@ macro_rules! activation {
                 pub static OP: OpDef = OpDef {
                     name: stringify!($name),
                     node: $crate::nodes::name_of(stringify!($name)),
+                    hidden: $crate::nodes::hidden_of(stringify!($name)),
+                    shown: $crate::nodes::shown_of(stringify!($name)),
+                    label: $crate::nodes::label_of(stringify!($name)),
                     sig: $sig,
                     doc: $doc,
                     surfaces: $on,
                     kind: Kind::Kernel {
-                        infer: |x, p| { limits(stringify!($name), arg(x, 0)?, p)?; infer::same(x, p) },
+                        infer: |x, p| {
+                            limits(stringify!($name), arg(x, 0)?, p)?;
+                            // Into memory made by the operation rather than by the walk over it.
+                            match stringify!($name) {
+                                "hardtanh" => infer::copied(x, p),
+                                "logsigmoid" => infer::row_major(x, p),
+                                _ => infer::same(x, p),
+                            }
+                        },
                         run: |b, x, o, p| run(b, UnaryOp::$kernel, x, o, &floats(p)),
                     },
                     diff: Diff::Vjp(|c| grads!(c; 0 => activation_backward(c, &OP, &super::$back::OP))),
@@ -354,7 +365,7 @@ rows! { OTHERS:
             if x.ndim() > 1 { shape[1] = n } else if let Some(s) = shape.first_mut() { *s = n }
             let w = crate::view::view(w, &shape)?;
             let y = crate::ternary::where_(&binary::gt_scalar(x, 0.0)?, x, &mul(&w, x)?)?;
-            Ok([y].into_iter().collect())
+            Ok([crate::compare::copied(&y, x)?].into_iter().collect())
         }),
         ..BASE
     };

@@ -56,6 +56,15 @@ mod infer {
         with(x, Ok)
     }
 
+    /// Powers of one number are row-major.
+    pub fn power(x: Inputs, p: &Params) -> Result<Metas> {
+        let mut m = same(x, p)?;
+        if arg(x, 0)?.is_wrapped() {
+            m[0].strides = None;
+        }
+        Ok(m)
+    }
+
     /// With `alpha` checked against the result.
     pub fn alpha(x: Inputs, p: &Params) -> Result<Metas> {
         with(x, |d| {
@@ -217,6 +226,9 @@ macro_rules! binary {
                 pub static OP: OpDef = OpDef {
                     name: stringify!($name),
                     node: $crate::nodes::name_of(stringify!($name)),
+                    hidden: $crate::nodes::hidden_of(stringify!($name)),
+                    shown: $crate::nodes::shown_of(stringify!($name)),
+                    label: $crate::nodes::label_of(stringify!($name)),
                     sig: signature(stringify!($name), [
                         concat!(stringify!($name), "(Tensor input, Tensor|Scalar other, *, Tensor? out=None) -> Tensor"),
                         concat!(stringify!($name), "(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor"),
@@ -278,7 +290,7 @@ binary! { PAIRS, BinaryOps:
     floor_divide: same => DivFloor, NONE, vjp(|c| grads!(c; 0 => zero_grad(c, 0), 1 => zero_grad(c, 1))), POS, FMI, NO, "The quotient rounded down.";
     remainder: same => Remainder, XX, vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => neg(&mul(c.g(), &floor_divide(&c.x(0)?, &c.x(1)?)?)?))), POS, FMI, NO, "Python's modulus: the result has the divisor's sign.";
     fmod: same => Fmod, XX, vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => neg(&mul(c.g(), &div_trunc(&c.x(0)?, &c.x(1)?)?)?))), POS, FMI, NO, "C's modulus: the result has the dividend's sign.";
-    pow_tensor: same => Pow, YY, vjp(|c| grads!(c; 0 => pow_base(c), 1 => pow_exponent(c))), POS, INTERNAL | surface::INPLACE, NO, "Each element to the power of the other's.";
+    pow_tensor: power => Pow, YY, vjp(|c| grads!(c; 0 => pow_base(c), 1 => pow_exponent(c))), POS, INTERNAL | surface::INPLACE, NO, "Each element to the power of the other's.";
     atan2: float => Atan2, XX, vjp(|c| { let (a, b) = (c.x(0)?, c.x(1)?); let n = add(&mul(&a, &a)?, &mul(&b, &b)?)?; let g = div(c.g(), &n)?;
         grads!(c; 0 => mul(&g, &b), 1 => neg(&mul(&g, &a)?)) }), POS, FMI, ["arctan2"], "The angle of the point (other, input), in radians.";
     hypot: same => Hypot, YY, vjp(|c| { let y = c.y(0)?; grads!(c; 0 => mul(c.g(), &div(&c.x(0)?, &y)?), 1 => mul(c.g(), &div(&c.x(1)?, &y)?)) }), POS, FMI, NO, "The hypotenuse of a right triangle with these legs.";

@@ -47,7 +47,7 @@ pub fn isclose(a: &Tensor, b: &Tensor, rtol: f64, atol: f64, equal_nan: bool) ->
         let allowed = crate::binary::add_scalar(&mul_scalar(&abs(&b)?, rtol)?, atol)?;
         let error = abs(&sub(&a, &b)?)?;
         let near = logical_and(&isfinite(&error)?, &le(&error, &allowed)?)?;
-        logical_or(&close, &near)
+        paired(&logical_or(&close, &near)?, &a, &b)
     })
 }
 
@@ -67,9 +67,35 @@ fn complex_of(re: &Tensor, im: &Tensor) -> Result<Tensor> {
         im.dtype().scalar_name()
     );
     let sizes = flambeau_core::layout::broadcast(re.sizes(), im.sizes())?;
+    let given = (re, im);
     let (re, im) = (crate::view::expand(re, &sizes)?, crate::view::expand(im, &sizes)?);
     let pairs = crate::shape::stack(&[&re, &im], -1)?;
-    flambeau_core::call::view(&ViewOp::AsComplex, &pairs)
+    let pairs = crate::copy::restrided(&pairs, &flambeau_core::layout::contiguous_strides(pairs.sizes()))?;
+    paired(&flambeau_core::call::view(&ViewOp::AsComplex, &pairs)?, given.0, given.1)
+}
+
+/// `y` with the strides that an operation of `x` alone would have given it.
+pub(crate) fn alike(y: &Tensor, x: &Tensor) -> Result<Tensor> {
+    strided(y, flambeau_core::op::Meta::like(x))
+}
+
+/// `y` with the strides of a copy of `x`.
+pub(crate) fn copied(y: &Tensor, x: &Tensor) -> Result<Tensor> {
+    strided(y, flambeau_core::op::Meta::copying(x))
+}
+
+/// `y` with the strides that an operation of both operands would have given it.
+pub(crate) fn paired(y: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    strided(y, broadcast_meta(&[a, b], y.dtype())?)
+}
+
+/// Other strides only at dimensions of size one are told, and others copied.
+fn strided(y: &Tensor, m: flambeau_core::op::Meta) -> Result<Tensor> {
+    let want = m.strides.map_or_else(|| flambeau_core::layout::contiguous_strides(&m.sizes), |s| *s);
+    if y.strides() == want.as_slice() || y.sizes() != m.sizes.as_slice() {
+        return Ok(y.clone());
+    }
+    crate::copy::restrided(y, &want)
 }
 
 /// Each element not below `low`, else not above `high` (which may be the smaller one).
@@ -81,7 +107,7 @@ fn within(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
 
 fn infinite(x: &Tensor, value: f64) -> Result<Outs> {
     check!(!x.dtype().is_complex(), Runtime, "isposinf and isneginf do not support complex inputs.");
-    one(if x.dtype().is_float() { eq_scalar(x, value)? } else { truth_everywhere(x, false)? })
+    one(alike(&if x.dtype().is_float() { eq_scalar(x, value)? } else { truth_everywhere(x, false)? }, x)?)
 }
 
 rows! { ROWS_ALL:
@@ -93,26 +119,26 @@ rows! { ROWS_ALL:
     deg2rad = OpDef {
         samples: Some(|s| unit_sample(s, params![])),
         ..plain("deg2rad(Tensor input, *, Tensor? out=None) -> Tensor", "Degrees as radians.", FMI,
-            |x, _| { let x = arg(x, 0)?; check!(!x.dtype().is_complex(), Runtime, "deg2rad is not supported for complex tensors."); one(mul_scalar(x, std::f64::consts::PI / 180.0)?) })
+            |x, _| { let x = arg(x, 0)?; check!(!x.dtype().is_complex(), Runtime, "deg2rad is not supported for complex tensors."); one(copied(&mul_scalar(x, std::f64::consts::PI / 180.0)?, x)?) })
     };
     rad2deg = OpDef {
         samples: Some(|s| unit_sample(s, params![])),
         ..plain("rad2deg(Tensor input, *, Tensor? out=None) -> Tensor", "Radians as degrees.", FMI,
-            |x, _| { let x = arg(x, 0)?; check!(!x.dtype().is_complex(), Runtime, "rad2deg is not supported for complex tensors."); one(mul_scalar(x, 180.0 / std::f64::consts::PI)?) })
+            |x, _| { let x = arg(x, 0)?; check!(!x.dtype().is_complex(), Runtime, "rad2deg is not supported for complex tensors."); one(copied(&mul_scalar(x, 180.0 / std::f64::consts::PI)?, x)?) })
     };
     logit = OpDef {
         samples: Some(|s| { unit_sample(s, params![None::<f64>]); unit_sample(s, params![0.2]) }),
         ..plain("logit(Tensor input, float? eps=None, *, Tensor? out=None) -> Tensor", "log(x / (1 - x)), with x first clamped to `[eps, 1 - eps]`.", FMI, |x, p| {
             let x = arg(x, 0)?;
             let z = match p.opt_float(0) { Some(e) => within(x, e, 1.0 - e)?, None => x.clone() };
-            one(log(&div(&z, &sub(&Tensor::wrapped(1.0.into())?, &z)?)?)?)
+            one(alike(&log(&div(&z, &sub(&Tensor::wrapped(1.0.into())?, &z)?)?)?, x)?)
         })
     };
     isposinf = plain("isposinf(Tensor input, *, Tensor? out=None) -> Tensor", "Whether each element is positive infinity.", FM, |x, _| infinite(arg(x, 0)?, f64::INFINITY));
     isneginf = plain("isneginf(Tensor input, *, Tensor? out=None) -> Tensor", "Whether each element is negative infinity.", FM, |x, _| infinite(arg(x, 0)?, f64::NEG_INFINITY));
     isreal = plain("isreal(Tensor input) -> Tensor", "Whether each element's imaginary part is zero.", FM, |x, _| {
         let x = arg(x, 0)?;
-        if !x.dtype().is_complex() { return one(truth_everywhere(x, true)?) }
+        if !x.dtype().is_complex() { return one(copied(&truth_everywhere(x, true)?, x)?) }
         one(eq_scalar(&flambeau_core::call::view(&ViewOp::Part(1), &x.detach())?, 0.0)?)
     });
     isclose = plain("isclose(Tensor input, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor", "Whether elements agree within `atol + rtol * |other|`.", FM,
@@ -156,7 +182,8 @@ rows! { ROWS_ALL:
                 y = Some(match y { None => term, Some(y) => add(&y, &term)? });
             }
             let y = y.unwrap_or_else(|| x.clone());
-            one(crate::binary::add_scalar(&y, (p * (p - 1)) as f64 * 0.25 * std::f64::consts::PI.ln())?)
+            let y = crate::binary::add_scalar(&y, (p * (p - 1)) as f64 * 0.25 * std::f64::consts::PI.ln())?;
+            one(crate::copy::restrided(&y, &flambeau_core::layout::contiguous_strides(y.sizes()))?)
         })
     };
     sum_to_size = OpDef {

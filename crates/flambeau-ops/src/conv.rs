@@ -95,6 +95,15 @@ fn samples(s: &mut flambeau_core::op::Samples, transposed: bool) {
     }
 }
 
+/// Channels-last if either operand is.
+fn convolved(t: &Tensor, w: &Tensor, sizes: &[i64]) -> Meta {
+    let mut m = Meta::suggested(t, sizes, t.dtype());
+    if m.strides.is_none() && w.ndim() == sizes.len() && t.numel() > 0 {
+        m.strides = Meta::suggested(w, sizes, t.dtype()).strides;
+    }
+    m
+}
+
 rows! { ROWS_ALL:
     convolution_kernel = OpDef {
         sig: "convolution_kernel(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups, int[] sizes) -> Tensor",
@@ -105,7 +114,7 @@ rows! { ROWS_ALL:
                 let (t, w) = (arg(x, 0)?, arg(x, 1)?);
                 let mut sizes = Dims::from_slice(&[t.sizes()[0], w.sizes()[0]]);
                 sizes.extend_from_slice(p.ints(4));
-                Ok(smallvec::smallvec![Meta::new(&sizes, t.dtype(), t.device())])
+                Ok(smallvec::smallvec![convolved(t, w, &sizes)])
             },
             run: |b, x, o, p| {
                 let (t, w) = (arg(x, 0)?, arg(x, 1)?);
@@ -129,7 +138,7 @@ rows! { ROWS_ALL:
                 let (g, w) = (arg(x, 0)?, arg(x, 1)?);
                 let mut sizes = Dims::from_slice(&[g.sizes()[0], w.sizes()[1] * p.int(3)]);
                 sizes.extend_from_slice(p.ints(4));
-                Ok(smallvec::smallvec![Meta::new(&sizes, g.dtype(), g.device())])
+                Ok(smallvec::smallvec![convolved(g, w, &sizes)])
             },
             run: |b, x, o, p| {
                 let (g, w) = (arg(x, 0)?, arg(x, 1)?);
@@ -153,7 +162,7 @@ rows! { ROWS_ALL:
                 let (g, t) = (arg(x, 0)?, arg(x, 1)?);
                 let mut sizes = Dims::from_slice(&[g.sizes()[1], t.sizes()[1] / p.int(3).max(1)]);
                 sizes.extend_from_slice(p.ints(4));
-                Ok(smallvec::smallvec![Meta::new(&sizes, g.dtype(), g.device())])
+                Ok(smallvec::smallvec![convolved(g, t, &sizes)])
             },
             run: |b, x, o, p| {
                 let (g, t) = (arg(x, 0)?, arg(x, 1)?);

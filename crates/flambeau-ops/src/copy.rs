@@ -4,7 +4,7 @@ use flambeau_core::autograd::OutMeta;
 use flambeau_core::backend::UnaryOp;
 use flambeau_core::intrinsics::Intrinsics;
 use flambeau_core::layout::{self, Dims};
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, Metas, OpDef, Params, ParamsExt, dense_strides};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, Metas, OpDef, Params, ParamsExt};
 use flambeau_core::view::ViewOp;
 use flambeau_core::{DType, Error, Result, Scalar, Tensor, call1, check, params};
 
@@ -23,7 +23,7 @@ pub mod format {
 pub fn format_strides(x: &Tensor, wanted: Option<i64>) -> Result<Option<Dims>> {
     match wanted.unwrap_or(format::PRESERVE) {
         format::CONTIGUOUS => Ok(None),
-        format::PRESERVE => Ok((!x.is_contiguous()).then(|| dense_strides(x.sizes(), x.strides()))),
+        format::PRESERVE => Ok(Meta::copying(x).strides.map(|s| *s)),
         f @ (format::CHANNELS_LAST | format::CHANNELS_LAST_3D) => {
             let rank = if f == format::CHANNELS_LAST { 4 } else { 5 };
             check!(x.ndim() == rank, Runtime, "required rank {rank} tensor to use channels_last format");
@@ -107,6 +107,22 @@ rows! { ROWS_ALL:
         samples: Some(|s| { let (x, y) = (s.normal(&[2, 3]), s.normal(&[3])); s.push(vec![Some(x), Some(y)], Params::new(), 3) }),
         ..BASE
     };
+    strided_clone = OpDef {
+        sig: "strided_clone(Tensor input, int[] strides) -> Tensor",
+        doc: "A copy with given strides, which leave no gaps.",
+        surfaces: INTERNAL,
+        kind: Kind::Kernel {
+            infer: |x, p| {
+                let mut m = Meta::copying(arg(x, 0)?);
+                m.strides = Some(Box::new(Dims::from_slice(p.ints(0))));
+                Ok(smallvec::smallvec![m])
+            },
+            run: |b, x, o, _| b.copy(arg(x, 0)?.raw(), o[0].raw()),
+        },
+        diff: Diff::Vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()))),
+        samples: Some(|s| { let x = s.normal(&[2, 3]); s.push(vec![Some(x)], params![[1i64, 2]], 1) }),
+        ..BASE
+    };
     copy_ = OpDef {
         sig: "copy_(Tensor input, Tensor src, bool non_blocking=False) -> Tensor",
         doc: "Writes `src`, converted and expanded, into the tensor.",
@@ -118,10 +134,20 @@ rows! { ROWS_ALL:
         }),
         ..BASE
     };
+    fill_ = OpDef {
+        sig: "fill_(Tensor input, Tensor|Scalar value) -> Tensor",
+        doc: "Sets every element to one value, which a tensor of no dimension may hold.",
+        kind: Kind::Composite(|x, _| {
+            let (t, v) = (arg(x, 0)?, arg(x, 1)?);
+            check!(v.ndim() == 0, Runtime, "fill_ only supports 0-dimension value tensor but got tensor with {} dimensions.", v.ndim());
+            copy_(t, v)?;
+            Ok(smallvec::smallvec![t.clone()])
+        }),
+        ..BASE
+    };
     fill = OpDef {
         sig: "fill(Tensor input, Tensor|Scalar value) -> Tensor",
         doc: "A tensor like `input`, filled with one value.",
-        surfaces: FMI,
         kind: Kind::Composite(|x, _| {
             let (t, v) = (arg(x, 0)?, arg(x, 1)?);
             check!(v.ndim() == 0, Runtime, "fill_ only supports 0-dimension value tensor but got tensor with {} dimensions.", v.ndim());
@@ -133,7 +159,7 @@ rows! { ROWS_ALL:
         sig: "conj_physical(Tensor input, *, Tensor? out=None) -> Tensor",
         doc: "The complex conjugate of each element, as new memory.",
         surfaces: FMI,
-        kind: Kind::Kernel { infer: unary::infer::same, run: |b, x, o, _| if o[0].dtype().is_complex() {
+        kind: Kind::Kernel { infer: unary::infer::copied, run: |b, x, o, _| if o[0].dtype().is_complex() {
             unary::run(b, UnaryOp::Conj, x, o, &[])
         } else {
             b.copy(arg(x, 0)?.raw(), o[0].raw())
@@ -201,6 +227,19 @@ pub fn clone(x: &Tensor) -> Result<Tensor> {
     call1(&clone::OP, &[Some(x)], Params::new())
 }
 
+/// The tensor itself if it has these strides, else a copy that has.
+pub(crate) fn restrided(x: &Tensor, strides: &[i64]) -> Result<Tensor> {
+    if x.strides() == strides {
+        return Ok(x.clone());
+    }
+    call1(&strided_clone::OP, &[Some(x)], params![strides])
+}
+
+/// Row-major to the letter: also where dimensions of size one or none leave strides open.
+pub(crate) fn row_major(x: &Tensor) -> Result<Tensor> {
+    restrided(x, &layout::contiguous_strides(x.sizes()))
+}
+
 /// A row-major copy.
 pub fn contiguous_copy(x: &Tensor) -> Result<Tensor> {
     call1(&clone::OP, &[Some(x)], params![format::CONTIGUOUS])
@@ -256,6 +295,7 @@ pub(crate) fn intrinsics() -> Intrinsics {
             flambeau_core::call_inplace(&crate::binary::add::OP, &[Some(a), Some(b)], Params::new()).map(|_| ())
         },
         clone,
+        row_major: contiguous_copy,
         copy_,
         zeros: |m: &OutMeta| crate::create::zeros(&m.sizes, m.dtype, m.device),
         ones_like: |x| crate::create::full(x.sizes(), Scalar::Int(1), x.dtype(), x.device()),

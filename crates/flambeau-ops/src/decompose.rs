@@ -4,6 +4,7 @@
 //! (2008), and Wan and Zhang, "Automatic differentiation for complex valued SVD" (2019).
 
 use flambeau_core::autograd::{Vjp, no_grad};
+use flambeau_core::layout::Dims;
 use flambeau_core::op::{Diff, Grads, Inputs, Kind, Meta, Metas, OpDef, Params, ParamsExt, Saves};
 use flambeau_core::view::ViewOp;
 use flambeau_core::{DType, Error, Result, Tensor, call, call1, check, params};
@@ -22,6 +23,27 @@ fn sized(t: &Tensor, tail: &[i64], dtype: DType) -> Meta {
     let mut sizes = t.sizes()[..t.ndim() - 2].to_vec();
     sizes.extend_from_slice(tail);
     Meta::new(&sizes, dtype, t.device())
+}
+
+/// As [`sized`], with columns in one piece, as linear algebra libraries write matrices.
+fn columns(t: &Tensor, tail: [i64; 2], dtype: DType) -> Meta {
+    let mut m = sized(t, &tail, dtype);
+    m.strides = Some(Box::new(column_strides(&m.sizes)));
+    m
+}
+
+/// The strides of a batch of matrices with columns in one piece.
+pub(crate) fn column_strides(sizes: &[i64]) -> Dims {
+    let mut strides = flambeau_core::layout::contiguous_strides(sizes);
+    let n = sizes.len();
+    (strides[n - 2], strides[n - 1]) = (1, sizes[n - 2].max(1));
+    strides
+}
+
+/// Sizes and dtype of the input, with columns in one piece.
+fn columns_like(t: &Tensor, dtype: DType) -> Meta {
+    let n = t.ndim();
+    columns(t, [t.sizes()[n - 2], t.sizes()[n - 1]], dtype)
 }
 
 /// Refuses what is not a batch of matrices of numbers that can be divided.
@@ -93,7 +115,7 @@ pub(crate) fn solve_triangle_right(a: &Tensor, b: &Tensor, upper: bool, unit: bo
 
 fn square_metas(x: Inputs) -> Result<Metas> {
     let t = arg(x, 0)?;
-    Ok(smallvec::smallvec![Meta::new(t.sizes(), t.dtype(), t.device()), sized(t, &[], DType::I32)])
+    Ok(smallvec::smallvec![columns_like(t, t.dtype()), sized(t, &[], DType::I32)])
 }
 
 /// The gradient for `A` of `A X = B`, in terms of the one for `B`.
@@ -377,7 +399,7 @@ rows! { ROWS_ALL:
                 let t = arg(x, 0)?;
                 let (_, m, n) = geometry(t);
                 Ok(smallvec::smallvec![
-                    Meta::new(t.sizes(), t.dtype(), t.device()), sized(t, &[m.min(n) as i64], DType::I32),
+                    columns_like(t, t.dtype()), sized(t, &[m.min(n) as i64], DType::I32),
                     sized(t, &[m as i64], DType::I64), sized(t, &[], DType::I32)])
             },
             run: |b, x, o, p| by_type!(o[0], lu_run(b, x, o, p.bool(0))),
@@ -400,7 +422,7 @@ rows! { ROWS_ALL:
                 let t = arg(x, 0)?;
                 let n = t.sizes()[t.ndim() - 1];
                 Ok(smallvec::smallvec![
-                    Meta::new(t.sizes(), t.dtype(), t.device()), sized(t, &[n], DType::I32), sized(t, &[n], DType::I64), sized(t, &[], DType::I32)])
+                    columns_like(t, t.dtype()), sized(t, &[n], DType::I32), sized(t, &[n], DType::I64), sized(t, &[], DType::I32)])
             },
             run: |b, x, o, _| by_type!(o[0], lu_run(b, x, o, false)),
         },
@@ -416,7 +438,7 @@ rows! { ROWS_ALL:
                 let t = arg(x, 0)?;
                 let (_, m, n) = geometry(t);
                 let k = if p.bool(0) { m } else { m.min(n) } as i64;
-                Ok(smallvec::smallvec![sized(t, &[m as i64, k], t.dtype()), sized(t, &[k, n as i64], t.dtype())])
+                Ok(smallvec::smallvec![columns(t, [m as i64, k], t.dtype()), columns(t, [k, n as i64], t.dtype())])
             },
             run: |b, x, o, p| by_type!(o[0], qr_run(b, x, o, p.bool(0))),
         },
@@ -432,7 +454,7 @@ rows! { ROWS_ALL:
                 let t = arg(x, 0)?;
                 check_matrix(t, "torch.geqrf", false)?;
                 let (_, m, n) = geometry(t);
-                Ok(smallvec::smallvec![Meta::new(t.sizes(), t.dtype(), t.device()), sized(t, &[m.min(n) as i64], t.dtype())])
+                Ok(smallvec::smallvec![columns_like(t, t.dtype()), sized(t, &[m.min(n) as i64], t.dtype())])
             },
             run: |b, x, o, _| by_type!(o[0], geqrf_run(b, x, o)),
         },
@@ -444,7 +466,7 @@ rows! { ROWS_ALL:
             infer: |x, _| {
                 let t = arg(x, 0)?;
                 let n = t.sizes()[t.ndim() - 1];
-                Ok(smallvec::smallvec![sized(t, &[n], t.dtype().to_real()), Meta::new(t.sizes(), t.dtype(), t.device())])
+                Ok(smallvec::smallvec![sized(t, &[n], t.dtype().to_real()), columns_like(t, t.dtype())])
             },
             run: |b, x, o, _| by_type!(o[1], eigh_run(b, x, o)),
         },
@@ -460,7 +482,7 @@ rows! { ROWS_ALL:
                 let k = m.min(n);
                 let (r, c) = if p.bool(0) { (m, n) } else { (k, k) };
                 Ok(smallvec::smallvec![
-                    sized(t, &[m as i64, r as i64], t.dtype()), sized(t, &[k as i64], t.dtype().to_real()), sized(t, &[c as i64, n as i64], t.dtype())])
+                    columns(t, [m as i64, r as i64], t.dtype()), sized(t, &[k as i64], t.dtype().to_real()), columns(t, [c as i64, n as i64], t.dtype())])
             },
             run: |b, x, o, p| by_type!(o[0], svd_run(b, x, o, p.bool(0))),
         },
@@ -473,7 +495,7 @@ rows! { ROWS_ALL:
             infer: |x, _| {
                 let t = arg(x, 0)?;
                 let d = t.dtype().to_complex();
-                Ok(smallvec::smallvec![sized(t, &[t.sizes()[t.ndim() - 1]], d), Meta::new(t.sizes(), d, t.device())])
+                Ok(smallvec::smallvec![sized(t, &[t.sizes()[t.ndim() - 1]], d), columns_like(t, d)])
             },
             run: |b, x, o, _| eig_run(b, x, o),
         },
@@ -485,7 +507,7 @@ rows! { ROWS_ALL:
         kind: Kind::Kernel {
             infer: |x, _| {
                 let (a, b) = (arg(x, 0)?, arg(x, 1)?);
-                Ok(smallvec::smallvec![Meta::new(b.sizes(), b.dtype(), b.device()), sized(a, &[], DType::I32)])
+                Ok(smallvec::smallvec![columns_like(b, b.dtype()), sized(a, &[], DType::I32)])
             },
             run: |b, x, o, _| by_type!(o[0], solve_run(b, x, o)),
         },
@@ -497,7 +519,7 @@ rows! { ROWS_ALL:
     };
     solve_triangular_kernel = OpDef {
         kind: Kind::Kernel {
-            infer: |x, _| { let b = arg(x, 1)?; Ok(smallvec::smallvec![Meta::new(b.sizes(), b.dtype(), b.device())]) },
+            infer: |x, _| { let b = arg(x, 1)?; Ok(smallvec::smallvec![columns_like(b, b.dtype())]) },
             run: |b, x, o, p| by_type!(o[0], triangular_run(b, x, o, p.bool(0), p.bool(1))),
         },
         diff: Diff::Vjp(|c| solve_grads(c, Some((c.p.bool(0), c.p.bool(1))))),

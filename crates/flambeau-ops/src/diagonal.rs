@@ -15,7 +15,7 @@ fn one(t: Tensor) -> Result<Outs> {
 
 /// A copy of `x` whose part seen through `op` is `src`.
 fn replaced(x: &Tensor, src: &Tensor, op: &ViewOp) -> Result<Outs> {
-    let y = crate::copy::clone(x)?;
+    let y = with_gaps(x)?;
     let part = apply(op, &y)?;
     check!(
         part.sizes() == src.sizes(),
@@ -26,6 +26,17 @@ fn replaced(x: &Tensor, src: &Tensor, op: &ViewOp) -> Result<Outs> {
     );
     crate::copy::copy_(&part, src)?;
     one(y)
+}
+
+/// A copy with the strides of `x`, gaps included, unless elements share memory.
+fn with_gaps(x: &Tensor) -> Result<Tensor> {
+    let shared = x.sizes().iter().zip(x.strides()).any(|(&n, &s)| n > 1 && s == 0);
+    if shared || x.is_contiguous() {
+        return crate::copy::clone(x);
+    }
+    let y = Tensor::empty_strided(x.sizes(), x.strides(), x.dtype(), x.device())?;
+    crate::copy::copy_(&y, x)?;
+    Ok(y)
 }
 
 fn diagonal_of(x: &Tensor, offset: i64, a: i64, b: i64) -> Result<ViewOp> {

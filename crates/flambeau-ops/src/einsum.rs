@@ -104,9 +104,20 @@ fn arranged(x: &Labelled, want: &[Label]) -> Result<Tensor> {
 }
 
 /// One product of two operands, summing the labels that `later` does not need.
-fn pair(a: Labelled, b: Labelled, later: impl Fn(Label) -> bool) -> Result<Labelled> {
-    let a = sum_out(a, |l| later(l) || b.labels.contains(&l))?;
-    let b = sum_out(b, |l| later(l) || a.labels.contains(&l))?;
+fn pair(a: Labelled, b: Labelled, output: &[Label], later: impl Fn(Label) -> bool) -> Result<Labelled> {
+    let mut a = sum_out(a, |l| later(l) || b.labels.contains(&l))?;
+    let mut b = sum_out(b, |l| later(l) || a.labels.contains(&l))?;
+    // The operand whose own labels come last in the result is the second one: its columns lie together.
+    let last = |x: &Labelled, y: &Labelled| {
+        output.iter().rposition(|l| x.labels.contains(l) && !y.labels.contains(l) && size_of(x, *l) != Some(1))
+    };
+    let contracted = a.labels.iter().any(|&l| b.labels.contains(&l) && !later(l));
+    if let (Some(i), Some(j)) = (last(&a, &b), last(&b, &a))
+        && contracted
+        && i > j
+    {
+        std::mem::swap(&mut a, &mut b);
+    }
     let (mut batch, mut only_a, mut only_b, mut summed) = (vec![], vec![], vec![], vec![]);
     for &l in &a.labels {
         match size_of(&b, l) {
@@ -217,7 +228,7 @@ pub fn einsum(equation: &str, operands: &[&Tensor]) -> Result<Tensor> {
     let mut rest: Vec<Labelled> = rest.collect();
     while !rest.is_empty() {
         let next = rest.remove(0);
-        acc = pair(acc, next, |l| output.contains(&l) || rest.iter().any(|r| r.labels.contains(&l)))?;
+        acc = pair(acc, next, &output, |l| output.contains(&l) || rest.iter().any(|r| r.labels.contains(&l)))?;
     }
     let acc = sum_out(acc, |l| output.contains(&l))?;
     arranged(&acc, &output)

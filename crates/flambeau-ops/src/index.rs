@@ -1,7 +1,7 @@
 //! Reading and writing at computed positions.
 
 use flambeau_core::layout::{self, Dims, wrap_dim};
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, Metas, OpDef, Outs, Params, ParamsExt, Saves};
+use flambeau_core::op::{Diff, Kind, Meta, OpDef, Outs, Params, ParamsExt, Saves};
 use flambeau_core::{DType, Result, Scalar, Tensor, call1, check, params};
 
 use crate::operand::*;
@@ -81,11 +81,6 @@ pub(crate) fn check_gather(name: &str, x: &Tensor, index: &Tensor, dim: i64, src
 /// A raw operand that has at least one dimension, for kernels over a dimension.
 pub(crate) fn lifted<'a>(t: &'a Tensor) -> flambeau_core::backend::Raw<'a> {
     if t.ndim() == 0 { t.raw().with_layout(&[1], &[1]) } else { t.raw() }
-}
-
-pub(crate) fn like_first(x: Inputs, _: &Params) -> Result<Metas> {
-    let x = arg(x, 0)?;
-    Ok(smallvec::smallvec![Meta::like(x)])
 }
 
 rows! { ROWS_ALL:
@@ -195,7 +190,7 @@ rows! { ROWS_ALL:
             check!(src.numel() >= n, Runtime, "masked_scatter: expected number of elements in source to be at least the number of ones in mask");
             let v = crate::view::narrow(&reshape(src, &[-1])?, 0, 0, n)?;
             let m = if m.ndim() == 0 { reshape(&m, &[1])? } else { m };
-            let t1 = if t.ndim() == 0 { reshape(&t, &[1])? } else { t.clone() };
+            let t1 = if t.ndim() == 0 { reshape(&t, &[1])? } else { crate::copy::row_major(&t)? };
             one(reshape(&crate::indexing::index_put(&t1, &[Some(&m)], &v, false)?, &sizes)?)
         }),
         ..BASE

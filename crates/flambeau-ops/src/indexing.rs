@@ -326,7 +326,7 @@ rows! { ROWS_ALL:
         doc: "A copy with values at broadcast int64 indices of some leading dimensions.",
         surfaces: INTERNAL | surface::INPLACE,
         kind: Kind::Kernel {
-            infer: |x, _| Ok(smallvec::smallvec![Meta::like(arg(x, 0)?)]),
+            infer: |x, _| Ok(smallvec::smallvec![Meta::copying(arg(x, 0)?)]),
             run: |b, x, o, p| {
                 let (t, values, out) = (arg(x, 0)?, arg(x, p.int(0) as usize + 1)?, &o[0]);
                 if out.data_ptr() != t.data_ptr() || out.strides() != t.strides() {

@@ -42,7 +42,7 @@ fn cholesky_of(a: &Tensor, upper: bool, name: &str, check_errors: bool) -> Resul
     }
     let info = y.swap_remove(1);
     let l = y.swap_remove(0);
-    Ok((if upper { h(&l)? } else { l }, info))
+    Ok((if upper { columnwise(h(&l)?)? } else { l }, info))
 }
 
 fn inverse_of(a: &Tensor, check_errors: bool) -> Result<(Tensor, Tensor)> {
@@ -59,6 +59,14 @@ fn inverse_of(a: &Tensor, check_errors: bool) -> Result<(Tensor, Tensor)> {
     Ok((y.swap_remove(0), info))
 }
 
+/// With columns in one piece, as linear algebra libraries write matrices.
+fn columnwise(y: Tensor) -> Result<Tensor> {
+    if y.ndim() < 2 {
+        return Ok(y);
+    }
+    crate::copy::restrided(&y, &crate::decompose::column_strides(y.sizes()))
+}
+
 /// The inverse of a matrix.
 pub fn inv(a: &Tensor) -> Result<Tensor> {
     Ok(inverse_of(a, true)?.0)
@@ -70,7 +78,7 @@ fn broadcast_batches(a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
     let batch = layout::broadcast(&sa[..sa.len() - 2], &sb[..sb.len() - 2])?;
     let grown = |t: &Tensor| {
         let s: Dims = batch.iter().chain(&t.sizes()[t.ndim() - 2..]).copied().collect();
-        expand(t, &s)
+        if s.as_slice() == t.sizes() { Ok(t.clone()) } else { expand(t, &s) }
     };
     Ok((grown(a)?, grown(b)?))
 }
@@ -115,7 +123,7 @@ fn solution(a: &Tensor, b: &Tensor, left: bool, check_errors: bool) -> Result<(T
     let info = y.swap_remove(1);
     let x = y.swap_remove(0);
     let x = if side { x } else { mt(&x)? };
-    Ok((if vector { squeeze(&x, -1)? } else { x }, info))
+    Ok((if vector { columnwise(squeeze(&x, -1)?)? } else { x }, info))
 }
 
 fn triangular(a: &Tensor, b: &Tensor, upper: bool, left: bool, unit: bool) -> Result<Tensor> {
@@ -396,7 +404,7 @@ fn householder(a: &Tensor, tau: &Tensor) -> Result<Tensor> {
         let t = unsqueeze(&narrow(tau, -1, i, 1)?, -1)?;
         q = sub(&q, &mul(&t, &matmul(&column, &matmul(&h(&column)?, &q)?)?)?)?;
     }
-    Ok(q)
+    columnwise(q)
 }
 
 fn many_rows(x: Inputs, i: usize, name: &str) -> Result<Tensor> {
@@ -429,7 +437,7 @@ rows! { ROWS_ALL:
         let l = if p.bool(0) { h(&l)? } else { l };
         let eye = expand(&identity_like(&l)?, l.sizes())?;
         let half = solve_triangle(&l, &eye, false, false)?;
-        one(matmul(&h(&half)?, &half)?)
+        one(columnwise(matmul(&h(&half)?, &half)?)?)
     });
     linalg_inv = OpDef { samples: Some(inv_samples), ..row("inv(Tensor A, *, Tensor? out=None) -> Tensor", "The inverse of a square matrix `(..., n, n)`. `LinAlgError` where A is singular.", L, |x, _| one(inv(arg(x, 0)?)?)) };
     inverse = row("inverse(Tensor input, *, Tensor? out=None) -> Tensor", "As `linalg.inv`.", FM, |x, _| one(inv(arg(x, 0)?)?));
@@ -464,7 +472,7 @@ rows! { ROWS_ALL:
                 "{at}torch.linalg.lu_factor: U[{k},{k}] is zero and using it on lu_solve would result in a division by zero. If you still \
                  want to perform the factorization, consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)")));
         }
-        Ok(Outs::from_iter([packed_lu(&l, &u)?, raw.swap_remove(1)]))
+        Ok(Outs::from_iter([columnwise(packed_lu(&l, &u)?)?, raw.swap_remove(1)]))
     });
     lu_factor_ex = row("lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False, (Tensor, Tensor, Tensor)? out=None) -> (Tensor LU, Tensor pivots, Tensor info)", "As `lu_factor`, with the first zero pivot of each matrix, or 0.", L, |x, p| {
         let (_, l, u, mut raw) = lu_parts(arg(x, 0)?, p.bool(0), "torch.lu_factor_ex")?;

@@ -159,7 +159,9 @@ fn cross_entropy_of(
         };
     }
     let logp = log_softmax(x, class as i64)?;
-    let plain = nll_of(&logp, target, w, ignore, how)?;
+    // Through its row, so that its node is the same as that of a direct call.
+    let none = None::<bool>;
+    let plain = call1(&nll_loss::OP, &[Some(&logp), Some(target), w], params![none, ignore, none, how])?;
     if smoothing == 0.0 {
         return Ok(plain);
     }
@@ -274,7 +276,8 @@ rows! { ROWS_ALL:
             let d = abs(&sub(&a, &b)?)?;
             let l = if beta == 0.0 { d } else {
                 let small = mul_scalar(&mul(&d, &d)?, 0.5 / beta)?;
-                crate::ternary::where_(&crate::binary::lt_scalar(&d, beta)?, &small, &crate::binary::add_scalar(&d, -0.5 * beta)?)?
+                let large = crate::binary::add_scalar(&d, -0.5 * beta)?;
+                crate::compare::paired(&crate::ternary::where_(&crate::binary::lt_scalar(&d, beta)?, &small, &large)?, &a, &b)?
             };
             one(reduced(&l, reduction(p, 2, 0, 1)?)?)
         }) };
@@ -286,7 +289,8 @@ rows! { ROWS_ALL:
             let d = abs(&sub(&a, &b)?)?;
             let small = mul_scalar(&mul(&d, &d)?, 0.5)?;
             let large = mul_scalar(&crate::binary::add_scalar(&d, -0.5 * delta)?, delta)?;
-            one(weighted(crate::ternary::where_(&crate::binary::le_scalar(&d, delta)?, &small, &large)?, opt(x, 2), reduction(p, 0, 9, 9)?, true)?)
+            let l = crate::compare::copied(&crate::ternary::where_(&crate::binary::le_scalar(&d, delta)?, &small, &large)?, &a)?;
+            one(weighted(l, opt(x, 2), reduction(p, 0, 9, 9)?, true)?)
         });
     binary_cross_entropy = pointwise("binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, bool? reduce=None, str reduction='mean') -> Tensor",
         "Cross entropy of probabilities with targets in `[0, 1]`; logarithms are clamped at -100.", |x, p| {
@@ -303,6 +307,7 @@ rows! { ROWS_ALL:
             let l1 = clamp(log(a)?)?;
             let l0 = clamp(log1p(&neg(a)?)?)?;
             let l = sub(&mul(&crate::binary::add_scalar(t, -1.0)?, &l0)?, &mul(t, &l1)?)?;
+            let l = crate::compare::copied(&l, a)?;
             one(weighted(l, opt(x, 2), reduction(p, 2, 0, 1)?, false)?)
         });
     binary_cross_entropy_with_logits = pointwise("binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, bool? reduce=None, str reduction='mean', Tensor? pos_weight=None) -> Tensor",
@@ -319,6 +324,7 @@ rows! { ROWS_ALL:
                 }
                 None => sub(&mul(&rest, a)?, &ls)?,
             };
+            let l = crate::compare::copied(&l, a)?;
             one(weighted(l, opt(x, 2), reduction(p, 2, 0, 1)?, false)?)
         });
     kl_div = pointwise("kl_div(Tensor input, Tensor target, bool? size_average=None, bool? reduce=None, str reduction='mean', bool log_target=False) -> Tensor",

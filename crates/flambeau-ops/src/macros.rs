@@ -11,6 +11,9 @@ macro_rules! rows {
                 pub static OP: flambeau_core::op::OpDef = flambeau_core::op::OpDef {
                     name: stringify!($name),
                     node: $crate::nodes::name_of(stringify!($name)),
+                    hidden: $crate::nodes::hidden_of(stringify!($name)),
+                    shown: $crate::nodes::shown_of(stringify!($name)),
+                    label: $crate::nodes::label_of(stringify!($name)),
                     ..$def
                 };
             }
@@ -38,6 +41,9 @@ macro_rules! unary {
                 pub static OP: OpDef = OpDef {
                     name: stringify!($name),
                     node: $crate::nodes::name_of(stringify!($name)),
+                    hidden: $crate::nodes::hidden_of(stringify!($name)),
+                    shown: $crate::nodes::shown_of(stringify!($name)),
+                    label: $crate::nodes::label_of(stringify!($name)),
                     sig: concat!(stringify!($name), "(Tensor input, *, Tensor? out=None) -> Tensor"),
                     doc: $doc,
                     aliases: &$alias,

@@ -288,6 +288,9 @@ rows! { ROWS_ALL:
                 layout::fmt(shape), layout::fmt(shape).trim_matches(['[', ']']), layout::fmt(t.sizes()));
             let eps = p.opt_float(1).unwrap_or(match t.dtype() { DType::F64 => f64::EPSILON, _ => f32::EPSILON as f64 });
             let dims: Dims = (0..shape.len() as i64).map(|i| -1 - i).collect();
+            let order = Meta::suggested(t, t.sizes(), t.dtype()).strides;
+            let order = order.map_or_else(|| layout::contiguous_strides(t.sizes()), |s| *s);
+            let t = &crate::copy::restrided(t, &order)?;
             let t2 = wide(t)?;
             let scale = rsqrt(&add_scalar(&mean(&mul(&t2, &t2)?, &dims, true)?, eps)?)?;
             let y = crate::copy::to_dtype(&mul(&t2, &scale)?, t.dtype())?;
@@ -303,12 +306,14 @@ rows! { ROWS_ALL:
             infer: |x, _| {
                 let x = arg(x, 0)?;
                 let s = Meta::new(&[channels(x)[1]], stat(x.dtype()), x.device());
-                Ok(smallvec::smallvec![Meta::new(x.sizes(), x.dtype(), x.device()), s.clone(), s])
+                let y = if x.numel() == 0 { Meta::copying(x) } else { Meta::suggested(x, x.sizes(), x.dtype()) };
+                Ok(smallvec::smallvec![y, s.clone(), s])
             },
             run: |b, x, o, p| {
                 let (t, w, bias) = (flat(arg(x, 0)?)?, opt(x, 1), opt(x, 2));
                 let n = channels(&t);
                 let strides = [n[1] * n[2], n[2], 1];
+                let out = if o[0].is_contiguous() { o[0].clone() } else { Tensor::empty(t.sizes(), t.dtype(), t.device())? };
                 let d = o[1].dtype();
                 let xs = t.raw().with_layout(&n, &strides);
                 if p.bool(0) {
@@ -322,7 +327,8 @@ rows! { ROWS_ALL:
                 let cast = |v: Option<&Tensor>| v.map(|v| v.packed(d)).transpose();
                 let (w, bias) = (cast(w)?, cast(bias)?);
                 b.channel_affine(xs, o[1].raw(), o[2].raw(), w.as_ref().map(|w| w.raw()), bias.as_ref().map(|w| w.raw()),
-                    o[0].raw().with_layout(&n, &strides))
+                    out.raw().with_layout(&n, &strides))?;
+                if o[0].is_contiguous() { Ok(()) } else { b.copy(out.raw(), o[0].raw()) }
             },
         },
         diff: Diff::Vjp(batch_vjp),
@@ -345,10 +351,11 @@ rows! { ROWS_ALL:
             infer: |x, _| {
                 let (t, w) = (arg(x, 1)?, opt(x, 4));
                 let v = Meta::new(&[channels(t)[1]], w.map_or(stat(t.dtype()), Tensor::dtype), t.device());
-                Ok(smallvec::smallvec![Meta::new(t.sizes(), t.dtype(), t.device()), v.clone(), v])
+                Ok(smallvec::smallvec![Meta::suggested(t, t.sizes(), t.dtype()), v.clone(), v])
             },
             run: |b, x, o, p| {
                 let (g, t) = (flat(arg(x, 0)?)?, flat(arg(x, 1)?)?);
+                let dx = if o[0].is_contiguous() { o[0].clone() } else { Tensor::empty(t.sizes(), t.dtype(), t.device())? };
                 let n = channels(&t);
                 let strides = [n[1] * n[2], n[2], 1];
                 let d = arg(x, 2)?.dtype();
@@ -358,7 +365,8 @@ rows! { ROWS_ALL:
                 let (gw, gb) = (temp(&o[1])?, temp(&o[2])?);
                 b.batch_norm_backward(g.raw().with_layout(&n, &strides), t.raw().with_layout(&n, &strides), arg(x, 2)?.raw(), arg(x, 3)?.raw(),
                     w.as_ref().map(|w| w.raw()), p.bool(0),
-                    needed(p, 0, &o[0]).map(|r| r.with_layout(&n, &strides)), needed(p, 1, &gw), needed(p, 2, &gb))?;
+                    needed(p, 0, &dx).map(|r| r.with_layout(&n, &strides)), needed(p, 1, &gw), needed(p, 2, &gb))?;
+                if p.int(2) & 1 != 0 && !o[0].is_contiguous() { b.copy(dx.raw(), o[0].raw())? }
                 if !direct {
                     if p.int(2) & 2 != 0 { b.copy(gw.raw(), o[1].raw())? }
                     if p.int(2) & 4 != 0 { b.copy(gb.raw(), o[2].raw())? }
@@ -442,7 +450,12 @@ rows! { ROWS_ALL:
             let y = reshape(&y, t.sizes())?;
             let pc = |v: Option<&Tensor>| v.map(|v| per_channel(v, t)).transpose();
             let (w, b) = (pc(opt(x, 1))?, pc(opt(x, 2))?);
-            one(affine(y, w.as_ref(), b.as_ref())?)
+            let y = affine(y, w.as_ref(), b.as_ref())?;
+            if !layout::suggests_channels_last(t.sizes(), t.strides()) {
+                return one(y);
+            }
+            let format = if t.ndim() == 4 { crate::copy::format::CHANNELS_LAST } else { crate::copy::format::CHANNELS_LAST_3D };
+            one(call1(&crate::copy::clone::OP, &[Some(&y)], params![format])?)
         }),
         samples: Some(|s| {
             let (x, w, b) = (s.normal(&[2, 4, 3]), s.uniform(&[4], 0.5, 1.5), s.normal(&[4]));

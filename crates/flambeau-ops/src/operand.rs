@@ -28,6 +28,9 @@ fn undefined(_: Inputs, _: &Params) -> Result<Outs> {
 pub const BASE: OpDef = OpDef {
     name: "",
     node: "",
+    hidden: 0,
+    shown: None,
+    label: None,
     sig: "",
     doc: "",
     aliases: &[],
@@ -133,22 +136,35 @@ pub fn common_device(tensors: &[&Tensor]) -> Device {
         .map_or(Device::CPU, |t| t.device())
 }
 
+/// Contiguous, and with no other strides at dimensions of size one or in an empty tensor.
+#[inline]
+fn row_major(t: &Tensor) -> bool {
+    t.is_contiguous()
+        && (t.sizes().iter().all(|&n| n > 1) || t.strides() == layout::contiguous_strides(t.sizes()).as_slice())
+}
+
+/// Without host numbers, unless there is nothing else.
+pub fn numberless<'a>(tensors: &[&'a Tensor]) -> smallvec::SmallVec<[&'a Tensor; 4]> {
+    let kept: smallvec::SmallVec<[&Tensor; 4]> = tensors.iter().copied().filter(|t| !t.is_wrapped()).collect();
+    if kept.is_empty() { tensors.into() } else { kept }
+}
+
 /// Shape, memory order and device of an elementwise result.
 pub fn broadcast_meta(tensors: &[&Tensor], dtype: DType) -> Result<Meta> {
     let first = tensors[0];
-    if first.is_contiguous()
-        && tensors[1..].iter().all(|t| t.ndim() == 0 || t.is_contiguous() && layout::same(t.sizes(), first.sizes()))
+    if row_major(first)
+        && tensors[1..].iter().all(|t| t.ndim() == 0 || row_major(t) && t.sizes() == first.sizes())
         && (first.ndim() > 0 || !first.device().is_cpu() || tensors.len() == 1)
     {
         return Ok(Meta { sizes: layout::dims(first.sizes()), strides: None, dtype, device: first.device() });
     }
     let mut sizes = Dims::from_slice(first.sizes());
-    let mut plain = first.is_contiguous();
+    let mut plain = row_major(first);
     for t in &tensors[1..] {
         if t.sizes() != sizes.as_slice() {
             sizes = layout::broadcast(&sizes, t.sizes())?;
         }
-        plain &= t.is_contiguous();
+        plain &= row_major(t);
     }
     let strides = if plain { None } else { shared_strides(&sizes, tensors) };
     Ok(Meta { sizes, strides: strides.map(Box::new), dtype, device: common_device(tensors) })

@@ -51,7 +51,7 @@ rows! { ROWS_ALL:
     cummax = OpDef {
         sig: "cummax(Tensor input, int dim, *, (Tensor, Tensor)? out=None) -> (Tensor values, Tensor indices)",
         doc: "The running maximum along `dim` and its position.",
-        kind: Kind::Kernel { infer: scan_pair_meta, run: |b, x, o, p| scan_pair_run(b, ScanOp::Max, x, o, p) },
+        kind: Kind::Kernel { infer: running_meta, run: |b, x, o, p| scan_pair_run(b, ScanOp::Max, x, o, p) },
         diff: vjp(|c| grads!(c; 0 => gathered_backward(c))),
         saves: flambeau_core::op::Saves { inputs: 0, outputs: 2, cross: false },
         diff_outputs: 1,
@@ -61,7 +61,7 @@ rows! { ROWS_ALL:
     cummin = OpDef {
         sig: "cummin(Tensor input, int dim, *, (Tensor, Tensor)? out=None) -> (Tensor values, Tensor indices)",
         doc: "The running minimum along `dim` and its position.",
-        kind: Kind::Kernel { infer: scan_pair_meta, run: |b, x, o, p| scan_pair_run(b, ScanOp::Min, x, o, p) },
+        kind: Kind::Kernel { infer: running_meta, run: |b, x, o, p| scan_pair_run(b, ScanOp::Min, x, o, p) },
         diff: vjp(|c| grads!(c; 0 => gathered_backward(c))),
         saves: flambeau_core::op::Saves { inputs: 0, outputs: 2, cross: false },
         diff_outputs: 1,
@@ -152,11 +152,18 @@ fn scan_run(b: &dyn Backend, op: ScanOp, x: Inputs, o: &[Tensor], p: &Params) ->
     b.scan(op, x.raw(), o[0].raw(), None, wrap_dim(p.int(0), x.ndim())?)
 }
 
+/// As [`scan_pair_meta`], but row-major.
+fn running_meta(x: Inputs, p: &Params) -> Result<flambeau_core::op::Metas> {
+    let mut metas = scan_pair_meta(x, p)?;
+    metas.iter_mut().for_each(|m| m.strides = None);
+    Ok(metas)
+}
+
 fn scan_pair_meta(x: Inputs, p: &Params) -> Result<Metas> {
     let x = arg(x, 0)?;
     wrap_dim(p.int(0), x.ndim())?;
     check!(!x.dtype().is_complex(), Runtime, "Sort does not support complex dtypes on CPU");
-    Ok(smallvec::smallvec![Meta::like(x), Meta::like(x).with_dtype(DType::I64)])
+    Ok(smallvec::smallvec![Meta::copying(x), Meta::copying(x).with_dtype(DType::I64)])
 }
 
 fn scan_pair_run(b: &dyn Backend, op: ScanOp, x: Inputs, o: &[Tensor], p: &Params) -> Result<()> {

@@ -75,7 +75,25 @@ fn batched(name: &str, x: &Tensor, nd: usize) -> Result<(Tensor, bool)> {
 fn spatial_meta(x: &Tensor, out: &[i64], dtype: DType) -> Meta {
     let mut sizes = Dims::from_slice(&x.sizes()[..2]);
     sizes.extend_from_slice(out);
-    Meta::new(&sizes, dtype, x.device())
+    if let &[n, c, l] = x.sizes() {
+        // A line is a picture of height one.
+        let s = x.strides();
+        if layout::suggests_channels_last(&[n, c, 1, l], &[s[0], s[1], l * s[2], s[2]]) {
+            let mut m = Meta::new(&sizes, dtype, x.device());
+            m.strides = Some(Box::new(Dims::from_slice(&[c * out[0], 1, c])));
+            return m;
+        }
+    }
+    Meta::suggested(x, &sizes, dtype)
+}
+
+/// As [`spatial_meta`], but row-major for volumes, except for one mean of each.
+fn flat_meta(x: &Tensor, out: &[i64], dtype: DType) -> Meta {
+    let mut m = spatial_meta(x, out, dtype);
+    if out.len() == 3 && (out != [1, 1, 1] || dtype == DType::I64) {
+        m.strides = None;
+    }
+    m
 }
 
 fn pool_samples(s: &mut flambeau_core::op::Samples, divisor: i64) {
@@ -151,7 +169,7 @@ rows! { ROWS_ALL:
         doc: "The mean of each window.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![spatial_meta(x, p.ints(4), x.dtype())]) },
+            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![flat_meta(x, p.ints(4), x.dtype())]) },
             run: |b, x, o, p| b.avg_pool(arg(x, 0)?.raw(), o[0].raw(), &geometry(p, arg(x, 0)?.ndim() - 2)),
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => {
@@ -179,7 +197,7 @@ rows! { ROWS_ALL:
         doc: "Means of windows that cover the input with a given number of outputs.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![spatial_meta(x, p.ints(0), x.dtype())]) },
+            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![flat_meta(x, p.ints(0), x.dtype())]) },
             run: |b, x, o, p| b.adaptive_avg_pool(arg(x, 0)?.raw(), o[0].raw(), p.ints(0).len()),
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => call1(&adaptive_avg_backward::OP, &[Some(c.g())], params![&c.meta(0).sizes[2..]]))),
@@ -203,7 +221,7 @@ rows! { ROWS_ALL:
         doc: "Largest elements of adaptive windows and their flat positions.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![spatial_meta(x, p.ints(0), x.dtype()), spatial_meta(x, p.ints(0), DType::I64)]) },
+            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![flat_meta(x, p.ints(0), x.dtype()), flat_meta(x, p.ints(0), DType::I64)]) },
             run: |b, x, o, p| b.adaptive_max_pool(arg(x, 0)?.raw(), o[0].raw(), o[1].raw(), p.ints(0).len()),
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => call1(&plane_scatter::OP, &[Some(c.g()), Some(&c.y(1)?)], params![&c.meta(0).sizes[2..]]))),
@@ -331,6 +349,10 @@ fn max_pool(x: Inputs, p: &Params, nd: usize) -> Result<Outs> {
         flambeau_core::call(&max_pool_kernel::OP, &[Some(&t)], kernel_params(&g, &out)[..5].iter().cloned().collect())?;
     if !p.bool(5) {
         y.truncate(1);
+        // Without indices PyTorch has a kernel of its own for lines, which writes them row by row.
+        if nd == 1 && !y[0].requires_grad() {
+            y[0] = crate::copy::contiguous(&y[0])?;
+        }
     }
     unbatched(y, added)
 }

@@ -137,7 +137,9 @@ fn amax_backward(c: &Vjp) -> Result<Tensor> {
     let mask = wrap_dims(dims_of(c.p, 0), x.ndim())?;
     let dims: Dims = (0..x.ndim()).filter(|&d| mask[d]).map(|d| d as i64).collect();
     let share = if dims.is_empty() { hit.clone() } else { sum(&hit, &dims, true)? };
-    mul(&div(&g, &share)?, &hit)
+    let grad = mul(&div(&g, &share)?, &hit)?;
+    // Of all elements at once: into zeros, which are row-major.
+    if dims_of(c.p, 0).is_empty() { crate::copy::row_major(&grad) } else { Ok(grad) }
 }
 
 /// Product's gradient without dividing by zero: exclusive products from both sides along the flattened dimensions.

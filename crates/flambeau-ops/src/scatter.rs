@@ -7,7 +7,7 @@ use flambeau_core::op::{Diff, Grads, Inputs, Kind, Metas, OpDef, Outs, Params, P
 use flambeau_core::{DType, Error, Result, Scalar, Tensor, call1, check, params};
 
 use crate::binary::mul;
-use crate::index::{INDEX, check_gather, check_index, gather, index_select, lifted, like_first};
+use crate::index::{INDEX, check_gather, check_index, gather, index_select, lifted};
 use crate::operand::*;
 use crate::view::{expand, reshape};
 
@@ -40,11 +40,17 @@ const fn scatter_row(sig: &'static str, doc: &'static str, surfaces: u16) -> OpD
     OpDef { sig, doc, surfaces, ..BASE }
 }
 
+/// A result of the first operand's sizes, row-major.
+fn row_major(x: Inputs) -> Result<Metas> {
+    let t = arg(x, 0)?;
+    Ok(smallvec::smallvec![flambeau_core::op::Meta::new(t.sizes(), t.dtype(), t.device())])
+}
+
 fn scatter_meta(name: &'static str, x: Inputs, p: &Params) -> Result<Metas> {
     let (t, index, src) = (arg(x, 0)?, arg(x, 1)?, arg(x, 2)?);
     let src = (!(src.is_wrapped() || src.ndim() == 0 && index.ndim() != 0)).then_some(src);
     check_gather(name, t, index, p.int(0), src)?;
-    like_first(x, p)
+    row_major(x)
 }
 
 /// Zero the gradient at the written positions.
@@ -182,7 +188,10 @@ rows! { ROWS_ALL:
                 *s = n;
             }
             let v = crate::copy::to_dtype(v, t.dtype())?;
-            one(call1(&crate::ternary::masked_fill::OP, &[Some(t), Some(&reshape(&hit, &shape)?), Some(&v)], Params::new())?)
+            // In a copy, which keeps the order of memory.
+            let y = crate::copy::clone(t)?;
+            let hit = reshape(&hit, &shape)?;
+            one(flambeau_core::call_inplace(&crate::ternary::masked_fill::OP, &[Some(&y), Some(&hit), Some(&v)], Params::new())?)
         }),
         ..BASE
     };
@@ -238,7 +247,7 @@ fn index_write_meta(name: &'static str, x: Inputs, p: &Params) -> Result<Metas> 
             );
         }
     }
-    like_first(x, p)
+    row_major(x)
 }
 
 fn index_write(b: &dyn Backend, x: Inputs, o: &[Tensor], p: &Params, how: ScatterReduce) -> Result<()> {

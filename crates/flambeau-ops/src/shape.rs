@@ -56,8 +56,7 @@ fn cat_meta(x: Inputs, p: &Params) -> Result<Metas> {
         sizes[d] += t.sizes()[d];
     }
     let mut m = Meta::new(&sizes, dtype, common_device(&ts));
-    if ts.iter().filter(|t| !skipped(t)).all(|t| layout::is_channels_last(t.sizes(), t.strides()) && !t.is_contiguous())
-    {
+    if ts.iter().filter(|t| !skipped(t)).all(|t| layout::suggests_channels_last(t.sizes(), t.strides())) {
         m.strides = layout::channels_last_strides(&sizes).map(Box::new);
     }
     Ok(smallvec::smallvec![m])
@@ -131,7 +130,6 @@ pub fn stack(ts: &[&Tensor], dim: i64) -> Result<Tensor> {
         n - 1
     );
     let d = if dim < 0 { dim + n } else { dim };
-    let mut parts = Vec::with_capacity(ts.len());
     for (i, t) in ts.iter().enumerate() {
         check!(
             t.sizes() == first.sizes(),
@@ -140,8 +138,14 @@ pub fn stack(ts: &[&Tensor], dim: i64) -> Result<Tensor> {
             layout::fmt(first.sizes()),
             layout::fmt(t.sizes())
         );
-        parts.push(unsqueeze(t, d)?);
     }
+    if d + 1 < n {
+        // Joined and split again, in the order of memory that joining gives.
+        let mut sizes = Dims::from_slice(first.sizes());
+        sizes.insert(d as usize, ts.len() as i64);
+        return crate::view::view(&cat(ts, d)?, &sizes);
+    }
+    let parts: Vec<Tensor> = ts.iter().map(|t| unsqueeze(t, d)).collect::<Result<_>>()?;
     cat(&parts.iter().collect::<Vec<_>>(), d)
 }
 
@@ -197,7 +201,14 @@ fn pad_constant(x: &Tensor, pad: &[i64], value: f64) -> Result<Tensor> {
         }
         place.push((d, before.max(0), len));
     }
-    let out = crate::create::full(&sizes, Scalar::Float(value), x.dtype(), x.device())?;
+    if pad.iter().all(|&n| n <= 0) {
+        return crate::copy::clone(&inner);
+    }
+    let mut out = crate::create::full(&sizes, Scalar::Float(value), x.dtype(), x.device())?;
+    if let Some(strides) = Meta::suggested(x, &sizes, x.dtype()).strides {
+        out = Tensor::empty_strided(&sizes, &strides, x.dtype(), x.device())?;
+        crate::copy::fill_(&out, Scalar::Float(value))?;
+    }
     let mut target = out.clone();
     for (d, start, len) in place {
         target = narrow(&target, d as i64, start, len)?;
@@ -270,6 +281,11 @@ fn pad_mode(x: &Tensor, pad: &[i64], mode: &str) -> Result<Tensor> {
         let at = Tensor::from_slice(&at, &[at.len() as i64])?;
         y = crate::index::index_select(&y, d as i64, &at)?;
     }
+    if mode != "circular" && layout::suggests_channels_last(x.sizes(), x.strides()) {
+        let format =
+            if x.ndim() == 4 { crate::copy::format::CHANNELS_LAST } else { crate::copy::format::CHANNELS_LAST_3D };
+        y = call1(&crate::copy::clone::OP, &[Some(&y)], params![format])?;
+    }
     Ok(y)
 }
 
@@ -306,7 +322,7 @@ rows! { ROWS_ALL:
         sig: "flip(Tensor input, int[] dims) -> Tensor",
         doc: "Dimensions reversed.",
         kind: Kind::Kernel {
-            infer: |x, p| { let x = arg(x, 0)?; flip_mask(x, p)?; Ok(smallvec::smallvec![Meta::like(x)]) },
+            infer: |x, p| { let x = arg(x, 0)?; flip_mask(x, p)?; Ok(smallvec::smallvec![Meta::copying(x)]) },
             run: |b, x, o, p| {
                 let x = arg(x, 0)?;
                 let mask = flip_mask(x, p)?;
@@ -335,12 +351,15 @@ rows! { ROWS_ALL:
                 return one(reshape(&y, x.sizes())?);
             }
             check!(shifts.len() == dims.len(), Runtime, "shifts and dimensions must align. shifts: {}, dims:{}", shifts.len(), dims.len());
+            if x.numel() == 0 {
+                return one(crate::copy::clone(x)?);
+            }
             let mut y = x.clone();
             check!(x.ndim() > 0, Index, "Dimension specified as {} but tensor has no dimensions", dims[0]);
             for (&s, &d) in shifts.iter().zip(dims) {
                 y = roll_one(&y, s, d)?;
             }
-            one(if y.is(x) { crate::copy::clone(x)? } else { y })
+            one(if y.is(x) { cat(&[x], 0)? } else { y })
         }),
         ..BASE
     };
@@ -495,7 +514,7 @@ fn roll_one(x: &Tensor, shift: i64, dim: i64) -> Result<Tensor> {
     let n = x.sizes()[d as usize];
     let k = shift.rem_euclid(n);
     if k == 0 {
-        return crate::copy::clone(x);
+        return cat(&[x], d);
     }
     cat(&[&narrow(x, d, n - k, k)?, &narrow(x, d, 0, n - k)?], d)
 }

@@ -38,7 +38,7 @@ fn kthvalue(x: &Tensor, k: i64, dim: i64, keepdim: bool) -> Result<Outs> {
     check!(k >= 1 && k <= n, Runtime, "kthvalue(): selected number k out of range for dimension {d}");
     let (values, at) = sorted(x, d)?;
     let outs = [narrow(&values, d, k - 1, 1)?, narrow(&at, d, k - 1, 1)?];
-    outs.into_iter().map(|t| crate::copy::clone(&if keepdim { t } else { squeeze(&t, d)? })).collect()
+    outs.into_iter().map(|t| crate::copy::contiguous_copy(&if keepdim { t } else { squeeze(&t, d)? })).collect()
 }
 
 /// Where the (lower) median stands among sorted values: NaN counts as the largest, or not at all.
@@ -165,7 +165,7 @@ fn quantile(x: &Tensor, q: &Tensor, dim: Option<i64>, keepdim: bool, how: &str, 
         }
         (None, false) => squeeze(&y, -1)?,
     };
-    if q.ndim() == 0 { select(&y, 0, 0) } else { Ok(y) }
+    crate::copy::row_major(&if q.ndim() == 0 { select(&y, 0, 0)? } else { y })
 }
 
 /// Covariance of the rows of a matrix (or of one vector).
@@ -402,7 +402,8 @@ rows! { ROWS_ALL:
             let one_ = Tensor::wrapped(1.0.into())?;
             let shrink = div(&Tensor::wrapped(p.float(2).into())?, &crate::binary::add_scalar(&n, 1e-7)?)?;
             let factor = crate::ternary::where_(&crate::binary::gt_scalar(&n, p.float(2))?, &shrink, &one_)?;
-            one(mul(x, &factor)?)
+            let y = mul(&crate::copy::contiguous(x)?, &factor)?;
+            one(crate::copy::restrided(&y, &flambeau_core::layout::contiguous_strides(y.sizes()))?)
         })
     };
     diff = OpDef {

@@ -14,7 +14,8 @@ const XXX: Saves = Saves { inputs: 7, outputs: 0, cross: false };
 fn promoted(x: flambeau_core::op::Inputs, _: &Params) -> Result<Metas> {
     let t = [arg(x, 0)?, arg(x, 1)?, arg(x, 2)?];
     let dtype = result_type(&t)?;
-    Ok(smallvec::smallvec![broadcast_meta(&t, dtype)?])
+    // Host numbers are parameters here: they have no part in the order of memory.
+    Ok(smallvec::smallvec![broadcast_meta(&numberless(&t), dtype)?])
 }
 
 fn run(
@@ -160,7 +161,7 @@ rows! { ROWS_ALL:
                     );
                 }
                 let dtype = a.dtype();
-                Ok(smallvec::smallvec![broadcast_meta(&[a, b, w], dtype)?])
+                Ok(smallvec::smallvec![broadcast_meta(&numberless(&[a, b, w]), dtype)?])
             },
             run: |b, x, o, _| run(b, TernaryOp::Lerp, x, o, &[]),
         },
@@ -299,7 +300,8 @@ rows! { ROWS_ALL:
                     // The mask is the first operand of the message.
                     flambeau_core::layout::broadcast(m.sizes(), t.sizes())?;
                 }
-                Ok(smallvec::smallvec![broadcast_meta(&[t, m], t.dtype())?])
+                let sizes = flambeau_core::layout::broadcast(t.sizes(), m.sizes())?;
+                Ok(smallvec::smallvec![flambeau_core::op::Meta::new(&sizes, t.dtype(), t.device())])
             },
             run: |b, x, o, _| {
                 let (t, m, v) = (opt(x, 0), opt(x, 1), opt(x, 2));
@@ -332,7 +334,7 @@ fn pair(x: flambeau_core::op::Inputs, _: &Params) -> Result<Metas> {
     if dtype.is_complex() {
         return Err(Error::not_implemented("clamp is not supported for complex types"));
     }
-    Ok(smallvec::smallvec![broadcast_meta(&[a, b], dtype)?])
+    Ok(smallvec::smallvec![broadcast_meta(&numberless(&[a, b]), dtype)?])
 }
 
 fn pair_samples(s: &mut Samples) {

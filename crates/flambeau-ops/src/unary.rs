@@ -45,6 +45,26 @@ pub(crate) mod infer {
         one(Meta::like(arg(x, 0)?))
     }
 
+    /// As `same`, into memory made like the input's.
+    pub fn copied(x: Inputs, _: &Params) -> Result<Metas> {
+        one(Meta::copying(arg(x, 0)?))
+    }
+
+    /// As `same`, row-major whatever the input's order of memory.
+    pub fn row_major(x: Inputs, _: &Params) -> Result<Metas> {
+        let x = arg(x, 0)?;
+        one(Meta::new(x.sizes(), x.dtype(), x.device()))
+    }
+
+    /// A comparison of magnitudes with a number.
+    pub fn compared(x: Inputs, _: &Params) -> Result<Metas> {
+        let mut m = Meta::like(arg(x, 0)?).with_dtype(DType::Bool);
+        if let Some(strides) = &m.strides {
+            m.strides = flambeau_core::op::elementwise_strides(&m.sizes, &[(&m.sizes, strides), (&[], &[])]).map(Box::new);
+        }
+        one(m)
+    }
+
     /// The square of a bool is an integer.
     pub fn squared(x: Inputs, p: &Params) -> Result<Metas> {
         let mut m = same(x, p)?;
@@ -68,7 +88,8 @@ pub(crate) mod infer {
     /// Complex input gives its real type.
     pub fn real(x: Inputs, _: &Params) -> Result<Metas> {
         let x = arg(x, 0)?;
-        one(Meta::like(x).with_dtype(x.dtype().to_real()))
+        let m = if x.dtype().is_complex() { Meta::copying(x) } else { Meta::like(x) };
+        one(m.with_dtype(x.dtype().to_real()))
     }
 
     pub fn truth(x: Inputs, _: &Params) -> Result<Metas> {
@@ -78,7 +99,10 @@ pub(crate) mod infer {
     /// Integers and bools become the default float type; complex becomes its real type.
     pub fn real_float(x: Inputs, _: &Params) -> Result<Metas> {
         let x = arg(x, 0)?;
-        let d = if x.dtype().is_differentiable() { x.dtype().to_real() } else { default_dtype() };
+        if x.dtype().is_complex() {
+            return one(Meta::new(x.sizes(), x.dtype().to_real(), x.device()));
+        }
+        let d = if x.dtype().is_differentiable() { x.dtype() } else { default_dtype() };
         one(Meta::like(x).with_dtype(d))
     }
 
@@ -174,8 +198,8 @@ unary! { UNARY, UnaryOps:
     logical_not: truth => LogicalNot, NONE, Diff::Never, ANY, FMI, NO, "Whether each element is zero.";
     bitwise_not: same => BitwiseNot, NONE, Diff::Never, INTEGERS, FMI, NO, "Each bit inverted; on bools the logical not.";
     isnan: truth => IsNan, NONE, Diff::Never, ANY, FM, NO, "Whether each element is NaN.";
-    isinf: truth => IsInf, NONE, Diff::Never, ANY, FM, NO, "Whether each element is infinite.";
-    isfinite: truth => IsFinite, NONE, Diff::Never, ANY, FM, NO, "Whether each element is finite.";
+    isinf: compared => IsInf, NONE, Diff::Never, ANY, FM, NO, "Whether each element is infinite.";
+    isfinite: compared => IsFinite, NONE, Diff::Never, ANY, FM, NO, "Whether each element is finite.";
     signbit: truth => Signbit, NONE, Diff::Never, ANY, FM, NO, "Whether each element's sign bit is set.";
     angle: real_float => Angle, X, vjp(|c| grads!(c; 0 => angle_backward(c))), ANY, FM, NO, "The argument of each complex number; pi for negative real ones.";
 }
@@ -237,7 +261,7 @@ rows! { MORE:
         doc: "Each element with NaN and the infinities replaced (by default with 0 and the dtype's extremes).",
         surfaces: FMI,
         kind: Kind::Kernel {
-            infer: infer::same,
+            infer: infer::copied,
             run: |b, x, o, p| {
                 let d = o[0].dtype().to_real();
                 if !d.is_float() {

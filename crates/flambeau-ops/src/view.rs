@@ -373,7 +373,7 @@ pub fn reshape(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
     if layout::view_strides(x.sizes(), x.strides(), &to).is_some() {
         return apply(&ViewOp::View(to), x);
     }
-    apply(&ViewOp::View(to), &crate::copy::contiguous_copy(x)?)
+    flambeau_core::call::view_named(&ViewOp::View(to), &crate::copy::contiguous_copy(x)?, "UnsafeViewBackward0")
 }
 
 pub fn permute(x: &Tensor, order: &[i64]) -> Result<Tensor> {

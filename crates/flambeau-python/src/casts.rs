@@ -13,8 +13,8 @@ use flambeau_ops::operand::BASE;
 fn in_order(x: &Tensor, format: Option<i64>) -> bool {
     match format {
         None | Some(1) => true,
-        Some(0) => x.is_contiguous(),
-        Some(_) => layout::is_channels_last(x.sizes(), x.strides()),
+        Some(0) => !layout::suggests_channels_last(x.sizes(), x.strides()),
+        Some(_) => layout::suggests_channels_last(x.sizes(), x.strides()),
     }
 }
 

@@ -151,7 +151,7 @@ def _alpha_dropout(input, p, training, inplace, feature):
     noise.bernoulli_(1 - p)
     shift = noise.sub(1).mul_(alpha * a).add_(alpha * a * p)
     noise.mul_(a)
-    return input.mul_(noise).add_(shift) if inplace else input * noise + shift
+    return input.mul_(noise).add_(shift) if inplace else (input * noise).add_(shift)
 
 
 def alpha_dropout(input, p=0.5, training=False, inplace=False):
@@ -176,7 +176,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         slope = (lower + upper) / 2
-        return F.leaky_relu_(input, slope) if inplace else F.leaky_relu(input, slope)
+        return F.leaky_relu_(input, slope) if inplace else F.leaky_relu(input, slope).contiguous()
     with flambeau.no_grad():
         negative = input <= 0
         slopes = flambeau.empty(int(negative.sum()), dtype=flambeau.double, device=input.device)
@@ -185,7 +185,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
         # Scaled in two steps: a fused product and sum would round otherwise than PyTorch here.
         slopes = slopes.uniform_().mul_(upper - lower).add_(lower).to(input.dtype)
         factor = flambeau.ones_like(input).masked_scatter(negative, slopes)
-    return input.mul_(factor) if inplace else input * factor
+    return input.mul_(factor) if inplace else input.contiguous() * factor
 
 
 def rrelu_(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
@@ -208,7 +208,17 @@ def channel_shuffle(input, groups):
         raise RuntimeError(
             f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups."
         )
-    return input.reshape(n, groups, c // groups, *rest).transpose(1, 2).reshape(input.shape)
+    if input.numel() == 0:
+        return input.view(input.shape)
+    mixed = input.reshape(n, groups, c // groups, *rest).transpose(1, 2).reshape(input.shape)
+    return _formatted(mixed, input)
+
+
+def _formatted(result, input):
+    """The result in the memory format that the input suggests."""
+    if input.dim() == 4 and input.numel() and input.to(memory_format=flambeau.channels_last) is input:
+        return result.clone(memory_format=flambeau.channels_last)
+    return result.contiguous()
 
 
 native_channel_shuffle = channel_shuffle
@@ -235,7 +245,7 @@ def pixel_shuffle(input, upscale_factor):
     x = x.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2)
     if r == 1:
         x = x.clone()
-    return x.reshape(*batch, c // (r * r), h * r, w * r)
+    return _formatted(x.reshape(*batch, c // (r * r), h * r, w * r), input)
 
 
 def pixel_unshuffle(input, downscale_factor):
@@ -260,7 +270,7 @@ def pixel_unshuffle(input, downscale_factor):
     x = x.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3)
     if r == 1:
         x = x.clone()
-    return x.reshape(*batch, c * r * r, h // r, w // r)
+    return _formatted(x.reshape(*batch, c * r * r, h // r, w // r), input)
 
 
 def _blocks(size, kernel, dilation, padding, stride):

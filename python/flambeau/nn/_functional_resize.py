@@ -8,6 +8,14 @@ import flambeau
 _MODES = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
 
 
+def _format_of(x):
+    """The memory format that a result should have."""
+    last = flambeau.channels_last if x.dim() == 4 else flambeau.channels_last_3d
+    if x.dim() < 4 or x.to(memory_format=last) is not x:
+        return flambeau.contiguous_format
+    return last
+
+
 def _sources(out, size, scale, align_corners):
     """The place in the input, as a float, that each output position reads from."""
     at = flambeau.arange(out, dtype=flambeau.float64)
@@ -187,4 +195,4 @@ def interpolate(
             out = _cubic(out, i + 2, n, scale, align_corners)
         else:
             out = _linear(out, i + 2, n, scale, align_corners)
-    return out
+    return out.contiguous(memory_format=_format_of(input))

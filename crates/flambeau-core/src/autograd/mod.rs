@@ -19,8 +19,8 @@ pub use engine::Target;
 pub use mode::{
     GradGuard, InferenceGuard, enable_grad, grad_enabled, inference_mode, no_grad, set_grad_enabled, set_inference_mode,
 };
-pub(crate) use node::{Action, Edges, LeafRef, next_hook_id, view_name};
-pub use node::{CustomBackward, Edge, Node, NodeHook, Notes, OutMeta, TensorHook};
+pub(crate) use node::{Action, LeafRef, next_hook_id, view_name};
+pub use node::{CustomBackward, Edge, Edges, Node, NodeHook, Notes, OutMeta, Shown, TensorHook};
 pub use packing::{
     BeforeWrite, Packed, SavedHooks, disable_saved_hooks, pop_saved_hooks, push_saved_hooks, saved_hooks,
     saved_hooks_disabled, set_before_write,
@@ -326,7 +326,16 @@ impl Tensor {
     pub fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
         if let Some(g) = &grad {
             crate::check!(!g.is(self), Runtime, "can't assign Variable as its own grad");
-            crate::check!(g.dtype() == self.dtype(), Runtime, "assigned grad has data of a different type");
+            crate::check!(
+                g.dtype() == self.dtype(),
+                Runtime,
+                "attempting to assign a gradient with dtype '{}' to a tensor with grad_dtype '{}'. The gradient must match the \
+                 tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute with a \
+                 specific dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and \
+                 its gradient may break downstream systems that assume they match.",
+                crate::c_name(g.dtype()),
+                self.dtype().scalar_name()
+            );
             crate::check!(g.device() == self.device(), Runtime, "assigned grad has data located on a different device");
             crate::check!(
                 g.sizes() == self.sizes(),

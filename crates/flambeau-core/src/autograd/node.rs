@@ -43,7 +43,14 @@ pub struct Edge {
     pub nr: u32,
 }
 
-pub(crate) type Edges = SmallVec<[Option<Edge>; 2]>;
+pub type Edges = SmallVec<[Option<Edge>; 2]>;
+
+/// How a node shows itself to who walks the graph, where that is not what runs.
+#[derive(Default)]
+pub struct Shown {
+    pub name: Option<&'static str>,
+    pub next: Option<Edges>,
+}
 
 /// A backward pass written by a user (`autograd.Function`, or a Rust type).
 pub trait CustomBackward: Send + Sync {
@@ -125,6 +132,8 @@ pub(crate) struct NodeHooks {
     pub notes: Option<Notes>,
     /// What the node is called instead of its own name: the operation that ended with it.
     pub label: Option<Cow<'static, str>>,
+    /// What it shows as its next nodes: the operands of the operation that ended with it.
+    pub shown: Option<Edges>,
 }
 
 /// Something that a front end keeps with a node.
@@ -223,7 +232,12 @@ impl Node {
             return label.into_owned();
         }
         match &self.action {
-            Action::Op { op, .. } => op.node_name(),
+            Action::Op { op, params, .. } => {
+                match op.shown.and_then(|f| f(self, params).name) {
+                    Some(name) => name.into(),
+                    None => op.node_name(),
+                }
+            }
             Action::Accumulate(_) => "torch::autograd::AccumulateGrad".into(),
             Action::View { name, .. } | Action::Views { name, .. } => (*name).into(),
             Action::CopySlices { .. } => "torch::autograd::CopySlices".into(),
@@ -247,6 +261,51 @@ impl Node {
     /// Where gradients go next, one place per input.
     pub fn next(&self) -> &[Option<Edge>] {
         &self.next
+    }
+
+    /// [`next`](Self::next) as PyTorch's graph has it: without places for operands that carry no gradient, and with the
+    /// steps that one node here takes together.
+    pub fn shown_next(&self) -> Edges {
+        if let Some(edges) = self.hooks().and_then(|h| h.shown.clone()) {
+            return edges;
+        }
+        match &self.action {
+            Action::Op { op, params, .. } => match op.shown.and_then(|f| f(self, params).next) {
+                Some(edges) => edges,
+                None => self.visible(op.hidden),
+            },
+            Action::View { op: ViewOp::Part(_), .. } => {
+                self.next.iter().map(|e| Node::stand_in("ViewAsRealBackward0", smallvec::smallvec![e.clone()])).collect()
+            }
+            _ => self.next.clone(),
+        }
+    }
+
+    /// Edges without those whose bit is set.
+    pub fn visible(&self, hidden: u16) -> Edges {
+        let seen = |i: usize| i > 15 && hidden >> 15 == 0 || i < 16 && hidden >> i & 1 == 0;
+        self.next.iter().enumerate().filter(|(i, _)| seen(*i)).map(|(_, e)| e.clone()).collect()
+    }
+
+    /// An edge to a node that only shows a step: gradients do not pass through it.
+    pub fn stand_in(name: &'static str, next: Edges) -> Option<Edge> {
+        let outs = next.iter().flatten().next().map(|e| e.node.outs[e.nr as usize].clone());
+        let outs = outs.unwrap_or(OutMeta { sizes: Dims::new(), dtype: DType::F32, device: Device::CPU });
+        Some(Edge { node: Node::new(Action::Identity(name), next, smallvec::smallvec![outs]), nr: 0 })
+    }
+
+    /// Whether input `i` of a recorded operation was saved and is a host number.
+    pub fn was_number(&self, i: usize) -> bool {
+        let Action::Op { op, saved, .. } = &self.action else { return false };
+        if op.saves.inputs >> i & 1 == 0 {
+            return false;
+        }
+        let place = (op.saves.inputs & ((1u16 << i) - 1)).count_ones() as usize;
+        matches!(saved.lock().get(place), Some(Saved::Input { tensor, .. }) if tensor.is_wrapped())
+    }
+
+    pub(crate) fn show_next(&self, edges: Edges) {
+        self.hooks_mut().shown = Some(edges);
     }
 
     pub fn sequence_nr(&self) -> u64 {
@@ -439,7 +498,8 @@ impl Shared<Node> {
 pub(crate) fn view_name(op: &ViewOp) -> &'static str {
     match op {
         ViewOp::View(_) => "ViewBackward0",
-        ViewOp::Permute(_) => "PermuteBackward0",
+        // `permute` itself names its nodes.
+        ViewOp::Permute(_) => "TransposeBackward0",
         ViewOp::Expand(_) => "ExpandBackward0",
         ViewOp::Slice { .. } => "SliceBackward0",
         ViewOp::Select { .. } => "SelectBackward0",
@@ -463,6 +523,9 @@ thread_local! {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        if let Some(shown) = self.hooks.get_mut().and_then(|h| h.get_mut().shown.take()) {
+            self.next.extend(shown);
+        }
         // Somebody else keeps everything below: nothing can recurse.
         let kept = self.next.iter().flatten().all(|e| Shared::strong_count(&e.node) > 1)
             && match &mut self.action {

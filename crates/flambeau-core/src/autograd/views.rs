@@ -169,7 +169,7 @@ pub(super) fn copy_slices(
     for op in rest {
         part = call::view(op, &part)?;
     }
-    let mut res = inner.apply(&[Some(intrinsics().clone(&part)?)], false)?;
+    let mut res = inner.apply(&[Some((intrinsics().row_major)(&part)?)], false)?;
     let first = match res.first_mut().and_then(Option::take) {
         Some(g) => g,
         None => (intrinsics().zeros)(&OutMeta::of(&part))?,

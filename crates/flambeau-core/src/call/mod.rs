@@ -1,5 +1,6 @@
 //! The one boundary that every operation crosses.
 
+mod label;
 mod record;
 mod views;
 mod write;
@@ -16,7 +17,7 @@ use crate::shared::Shared;
 use crate::tensor::{Tensor, flag};
 
 use record::{record_outputs, wants_record};
-pub use views::{view, views};
+pub use views::{view, view_named, views};
 pub use write::{call_inplace, call_out, check_inplace, resize, resize_output};
 
 /// Work above which a front end may let other threads run meanwhile, in bytes touched.
@@ -75,26 +76,11 @@ pub fn call(op: &'static OpDef, x: Inputs, p: Params) -> Result<Outs> {
         }
         Kind::Composite(f) => {
             let outs = f(x, &p).map_err(|e| explain(op, x, e))?;
-            if !op.node.is_empty() {
-                label(op.node, op.name.ends_with('_'), x, &outs);
+            let name = op.label.map_or(op.node, |f| f(x, &p));
+            if !name.is_empty() {
+                label::label(op, name, x, &outs);
             }
             Ok(outs)
-        }
-    }
-}
-
-/// Names the node that a composite ended with after the composite.
-#[cold]
-fn label(name: &'static str, writes: bool, x: Inputs, outs: &[Tensor]) {
-    for y in outs {
-        // What was only passed on keeps its name.
-        let written = writes && !y.is_view();
-        if y.has(flag::GRAD)
-            && (written || !x.iter().flatten().any(|t| t.is(y)))
-            && let Some(node) = y.grad_fn()
-            && (written || !x.iter().flatten().any(|t| t.grad_fn().is_some_and(|n| Shared::ptr_eq(&n, &node))))
-        {
-            node.set_label(name);
         }
     }
 }

@@ -18,7 +18,8 @@ pub fn view(op: &ViewOp, x: &Tensor) -> Result<Tensor> {
     view_named(op, x, autograd::view_name(op))
 }
 
-pub(super) fn view_named(op: &ViewOp, x: &Tensor, name: &'static str) -> Result<Tensor> {
+/// [`view`] with a node of another name.
+pub fn view_named(op: &ViewOp, x: &Tensor, name: &'static str) -> Result<Tensor> {
     let recording = autograd::grad_enabled();
     let (y, meta, differentiable) = match look(op, x)? {
         Look::Plain(y) => return Ok(y),

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::label::operand_edges;
 use super::record::{before_write, pack_outputs, record, wants_record};
 use super::{absent, allocate, call, execute};
 use crate::autograd::{self, Creation};
@@ -70,7 +71,10 @@ pub fn call_inplace(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> 
                 return Err(explain_inplace(op, x, wrong_output_shape(target, &m.sizes)));
             }
             check_result_type(m, target)?;
-            check_written(target)?;
+            // One number may be written to elements that share memory.
+            if !(op.name == "copy" && x[1].is_some_and(|v| v.is_wrapped())) {
+                check_written(target)?;
+            }
             if op.surfaces & crate::op::surface::INPLACE != 0 || op.name == "copy" {
                 check_overlap(x, target)?;
             }
@@ -108,12 +112,29 @@ pub fn call_inplace(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> 
                 return Err(explain_inplace(op, x, wrong_output_shape(target, y.sizes())));
             }
             check_result_type(&Meta::like(&y), target)?;
-            (intrinsics().copy_)(target, &y)?;
-            if !target.is_view()
-                && y.has(flag::GRAD)
-                && let Some(node) = target.grad_fn()
-            {
-                node.set_label(op.node_name());
+            // A result of its own takes the target's place in the graph.
+            let own = !target.is_view()
+                && autograd::grad_enabled()
+                && y.dtype() == target.dtype()
+                && y.grad_fn().is_some()
+                && !operands.iter().flatten().any(|t| t.is(&y));
+            if let (true, Some(edge)) = (own, y.gradient_edge()) {
+                let before = target.gradient_edge();
+                autograd::no_grad(|| (intrinsics().copy_)(target, &y))?;
+                let name = op.label.map_or(op.node, |f| f(x, &p));
+                if !name.is_empty() {
+                    edge.node.set_label(name);
+                    edge.node.show_next(operand_edges(op, x, Some(before)));
+                }
+                autograd::rebase(target, edge.node, edge.nr);
+            } else {
+                (intrinsics().copy_)(target, &y)?;
+                if !target.is_view()
+                    && y.has(flag::GRAD)
+                    && let Some(node) = target.grad_fn()
+                {
+                    node.set_label(op.node_name());
+                }
             }
         }
         Kind::View(_) => return Err(Error::runtime(format!("{}_ is not an elementwise write", op.name))),

@@ -529,7 +529,7 @@ struct Delayed(String);
 
 impl CustomBackward for Delayed {
     fn name(&self) -> String {
-        "Error".into()
+        "torch::autograd::Error".into()
     }
 
     fn backward(&self, _: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>> {

@@ -178,8 +178,8 @@ impl PyNode {
         let edges = match self.edges.get() {
             Some(edges) => edges.as_slice(),
             None => {
-                node = self.get("next_functions")?;
-                node.next()
+                node = self.get("next_functions")?.shown_next();
+                node.as_slice()
             }
         };
         let mut items = Vec::new();

@@ -121,7 +121,9 @@ pub fn from_array(array: &Bound<'_, PyAny>, warn: bool) -> PyResult<Tensor> {
     let item = dtype.size() as isize;
     let sizes: Dims = view.sizes().iter().map(|&n| n as i64).collect();
     let mut strides = Dims::new();
-    for (&s, &n) in view.strides().iter().zip(view.sizes()) {
+    // Those of the array: a buffer's are made up where a dimension has one element or none.
+    let given: Vec<isize> = array.getattr("strides")?.extract()?;
+    for (&s, &n) in given.iter().zip(view.sizes()) {
         if s < 0 {
             return Err(PyValueError::new_err(
                 "At least one stride in the given numpy array is negative, and tensors with negative strides are not \

@@ -1,0 +1,20 @@
+"""The graphs behind results, walked from Python, against PyTorch's (nodes.json, by tests/tools/record_nodes.py)."""
+
+import json
+import sys
+from pathlib import Path
+
+import flambeau
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tools"))
+
+import record_nodes as recorder  # noqa: E402
+
+TABLE = json.loads((HERE / "nodes.json").read_text())
+
+
+@pytest.mark.parametrize("expression", TABLE)
+def test_as_pytorch(expression):
+    assert recorder.run(flambeau, expression) == TABLE[expression]
