@@ -76,7 +76,7 @@ pub fn contiguous_strides(sizes: &[i64]) -> Dims {
             let mut strides = Dims::from_elem(1, sizes.len());
             for d in (1..sizes.len()).rev() {
                 // Only where another size is zero can this overflow.
-                strides[d - 1] = strides[d].wrapping_mul(sizes[d].max(1));
+                strides[d - 1] = strides[d].saturating_mul(sizes[d].max(1));
             }
             strides
         }
@@ -91,7 +91,7 @@ pub fn is_contiguous(sizes: &[i64], strides: &[i64]) -> bool {
             if strides[d] != expected {
                 return sizes.contains(&0);
             }
-            expected = i64::wrapping_mul(expected, sizes[d]);
+            expected = i64::saturating_mul(expected, sizes[d]);
         }
     }
     true

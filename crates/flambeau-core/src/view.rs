@@ -107,7 +107,7 @@ impl ViewOp {
                 y.offset += start * x.strides[dim];
                 y.sizes[dim] = len;
                 // What overflows is the stride of one element, which nobody takes.
-                y.strides[dim] = x.strides[dim].wrapping_mul(step);
+                y.strides[dim] = x.strides[dim].saturating_mul(step);
             }
             &ViewOp::Select { dim, index } => {
                 y.offset += index * x.strides[dim];
@@ -115,7 +115,7 @@ impl ViewOp {
                 y.strides.remove(dim);
             }
             &ViewOp::Unsqueeze(dim) => {
-                let stride = if dim < x.sizes.len() { x.sizes[dim].wrapping_mul(x.strides[dim]) } else { 1 };
+                let stride = if dim < x.sizes.len() { x.sizes[dim].saturating_mul(x.strides[dim]) } else { 1 };
                 y.sizes.insert(dim, 1);
                 y.strides.insert(dim, stride);
             }
@@ -129,7 +129,7 @@ impl ViewOp {
                 if len > 0 {
                     y.offset += if offset >= 0 { offset * x.strides[dim2] } else { -offset * x.strides[dim1] };
                 }
-                let stride = x.strides[dim1].wrapping_add(x.strides[dim2]);
+                let stride = x.strides[dim1].saturating_add(x.strides[dim2]);
                 for d in [dim1.max(dim2), dim1.min(dim2)] {
                     y.sizes.remove(d);
                     y.strides.remove(d);
@@ -143,7 +143,7 @@ impl ViewOp {
                     y.strides.push(1);
                 } else {
                     y.sizes[dim] = (x.sizes[dim] - size) / step + 1;
-                    y.strides[dim] = x.strides[dim].wrapping_mul(step);
+                    y.strides[dim] = x.strides[dim].saturating_mul(step);
                     y.sizes.push(size);
                     y.strides.push(x.strides[dim]);
                 }
@@ -156,7 +156,7 @@ impl ViewOp {
             &ViewOp::Dtype(dtype) => return reinterpret(x, dtype),
             ViewOp::AsReal => {
                 y.dtype = x.dtype.to_real();
-                y.strides.iter_mut().for_each(|s| *s = s.wrapping_mul(2));
+                y.strides.iter_mut().for_each(|s| *s = s.saturating_mul(2));
                 y.sizes.push(2);
                 y.strides.push(1);
                 y.offset *= 2;
@@ -176,7 +176,7 @@ impl ViewOp {
             }
             &ViewOp::Part(part) => {
                 y.dtype = x.dtype.to_real();
-                y.strides.iter_mut().for_each(|s| *s = s.wrapping_mul(2));
+                y.strides.iter_mut().for_each(|s| *s = s.saturating_mul(2));
                 y.offset = x.offset * 2 + part;
             }
             ViewOp::Alias => {}
@@ -212,7 +212,7 @@ fn reinterpret(x: &Layout, dtype: DType) -> Result<Layout> {
         let k = from / to;
         y.offset *= k;
         y.sizes[last] = y.sizes[last].saturating_mul(k);
-        y.strides.iter_mut().take(last).for_each(|s| *s = s.wrapping_mul(k));
+        y.strides.iter_mut().take(last).for_each(|s| *s = s.saturating_mul(k));
     } else {
         let k = to / from;
         check!(

@@ -276,6 +276,11 @@ fn checked(name: &str, x: &Tensor, g: &PoolParams, ceil: bool) -> Result<Dims> {
     let mut out = Dims::new();
     for i in 0..nd {
         let (k, s, p, d, n) = (g.kernel[i], g.stride[i], g.padding[i], g.dilation[i], x.sizes()[2 + i]);
+        check!(
+            [k, s, p, d].iter().all(|&n| i32::try_from(n).is_ok()),
+            Runtime,
+            "value cannot be converted to type int without overflow"
+        );
         check!(k > 0, Runtime, "kernel size should be greater than zero, but got kH: {k}");
         check!(s > 0, Runtime, "stride should not be zero");
         check!(d > 0, Runtime, "dilation should be greater than zero, but got dilationH: {d}");
