@@ -3,17 +3,24 @@
     python scripts/memory.py [steps]
 
 Prints the resident memory after each tenth; ends with 1 if it leaks. The system hands memory out in pieces of
-megabytes, so a single step is no leak: growth in more than a third of the tenths is, or 16 MB in all.
+megabytes, so a single jump is no leak: steady growth over the second half is, by its median slope, or 16 MB in all, or
+Python's blocks becoming more.
 """
 
 import gc
+import statistics
 import sys
+from array import array
 
 import flambeau as torch
 from flambeau import nn
 
-NOISE = 64 << 10
+# Bytes per step: less than any object that could be forgotten.
+SLOPE = 32
+# Blocks of Python's allocator per step.
+BLOCKS = 0.3
 LIMIT = 16 << 20
+READINGS = 80
 
 
 def resident():
@@ -68,20 +75,30 @@ def programs():
 
 
 def watch(step, steps):
-    """Resident memory after each tenth of the steps."""
-    readings = []
-    for number in range(steps):
+    """(steps taken, resident memory, Python's blocks) at even distances."""
+    # Numbers without objects, which would count themselves.
+    numbers, memory, blocks = (array("q", bytes(8 * READINGS)) for _ in range(3))
+    taken = 0
+    for number in range(1, steps + 1):
         step()
-        if (number + 1) % max(1, steps // 10) == 0:
+        if number * READINGS // steps > taken:
             gc.collect()
-            readings.append(resident())
-    return readings
+            numbers[taken], memory[taken], blocks[taken] = number, resident(), sys.getallocatedblocks()
+            taken += 1
+    return list(zip(numbers, memory, blocks))
 
 
-def leaks(readings):
+def slope(readings, which=1):
+    """Growth per step over the second half: the median over windows, of which a single jump changes few."""
+    half = readings[len(readings) // 2 :]
+    lag = len(half) // 4
+    return statistics.median((b[which] - a[which]) / (b[0] - a[0]) for a, b in zip(half, half[lag:]))
+
+
+def leaks(readings, limit=SLOPE, blocks=BLOCKS):
     """Whether memory grows as it does where something leaks."""
-    steps = [after - before for before, after in zip(readings, readings[1:])]
-    return 3 * sum(step > NOISE for step in steps) > len(steps) or readings[-1] - readings[0] > LIMIT
+    total = readings[-1][1] - readings[0][1]
+    return slope(readings) > limit or slope(readings, 2) > blocks or total > LIMIT
 
 
 def main():
@@ -89,7 +106,9 @@ def main():
     leaking = False
     for name, step in programs():
         readings = watch(step, steps)
-        print(f"{name}: {steps} steps, MB: " + " ".join(f"{reading / 2**20:.1f}" for reading in readings))
+        tenths = " ".join(f"{reading[1] / 2**20:.1f}" for reading in readings[:: READINGS // 10])
+        growth = f"{slope(readings):.1f} bytes and {slope(readings, 2):.2f} blocks a step"
+        print(f"{name}: {steps} steps, MB: {tenths} {readings[-1][1] / 2**20:.1f}; {growth}")
         leaking |= leaks(readings)
     raise SystemExit(leaking)
 

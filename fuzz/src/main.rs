@@ -35,6 +35,9 @@ fn main() -> ExitCode {
         *WHERE.lock().unwrap() = info.to_string().replace('\n', " ");
     }));
     if what == "replay" {
+        if let Some(Ok(data)) = args.get(2).map(std::fs::read) {
+            println!("{}", row(target, &data));
+        }
         return match args.get(2).map(std::fs::read) {
             Some(Ok(data)) => match once(target, &data) {
                 None => {
@@ -76,7 +79,7 @@ fn row(_: &Target, _: &[u8]) -> &'static str {
     ""
 }
 
-fn fuzz(target: &Target, time: Duration, seed: u64) -> ExitCode {
+fn fuzz(target: &'static Target, time: Duration, seed: u64) -> ExitCode {
     let seeds = (target.seeds)();
     // Inputs that are in the middle of a run when the process dies are found in this file.
     let last = format!("fuzz-{}.last", target.name);
@@ -84,6 +87,7 @@ fn fuzz(target: &Target, time: Duration, seed: u64) -> ExitCode {
     let mut failures: BTreeMap<String, (usize, Vec<u8>)> = BTreeMap::new();
     let (start, mut executions) = (Instant::now(), 0u64);
     let keep_last = std::env::var_os("FUZZ_KEEP_LAST").is_some();
+    watch(target);
     for data in &seeds {
         report(target, data, &mut failures);
     }
@@ -109,8 +113,33 @@ fn fuzz(target: &Target, time: Duration, seed: u64) -> ExitCode {
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// The input that runs, since when.
+static RUNNING: Mutex<Option<(Instant, Vec<u8>)>> = Mutex::new(None);
+/// How long one input may run.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Ends the process when an input does not come to an end.
+fn watch(target: &'static Target) {
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(Duration::from_secs(5));
+            let guard = RUNNING.lock().unwrap();
+            if let Some((since, data)) = &*guard
+                && since.elapsed() > PATIENCE
+            {
+                let _ = std::fs::write(format!("fuzz-{}.hang", target.name), data);
+                eprintln!("{} {} does not end (fuzz-{}.hang)", target.name, row(target, data), target.name);
+                std::process::abort();
+            }
+        }
+    });
+}
+
 fn report(target: &Target, data: &[u8], failures: &mut BTreeMap<String, (usize, Vec<u8>)>) {
-    if let Some(failure) = once(target, data) {
+    *RUNNING.lock().unwrap() = Some((Instant::now(), data.to_vec()));
+    let failure = once(target, data);
+    *RUNNING.lock().unwrap() = None;
+    if let Some(failure) = failure {
         // Numbers differ between inputs with the same fault.
         let kind: String = failure.chars().filter(|c| !c.is_ascii_digit()).take(300).collect();
         let entry = failures.entry(kind).or_insert_with(|| (0, data.to_vec()));

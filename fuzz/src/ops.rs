@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 use crate::Outcome;
 use crate::input::Input;
 use flambeau_core::layout::{Dims, contiguous_strides};
-use flambeau_core::op::{Kind, OpDef, Params, Value};
+use flambeau_core::op::{Kind, OpDef, Params, Value, surface};
 use flambeau_core::schema::{Schema, Type};
 use flambeau_core::shared::Shared;
 use flambeau_core::storage::Storage;
 use flambeau_core::view::Layout;
 use flambeau_core::{DType, Device, Tensor, call};
 
-/// Results with more elements are not looked at: `expand` makes them for nothing.
+/// Views with more elements are not gone on with, results not looked at: `expand` makes them for nothing.
 const LARGE: i64 = 1 << 12;
 /// Guards around a tensor's memory, in bytes.
 const MARGIN: usize = 256;
@@ -23,9 +23,10 @@ struct Row {
     schema: Schema,
 }
 
+/// Internal rows trust the composites that call them: they are reached through those.
 fn rows_where(keep: impl Fn(&OpDef) -> bool) -> Vec<Row> {
     flambeau_ops::init();
-    let rows = flambeau_ops::registry().iter().filter(|op| keep(op));
+    let rows = flambeau_ops::registry().iter().filter(|op| op.surfaces & surface::INTERNAL == 0 && keep(op));
     rows.map(|op| Row { op, schema: Schema::parse(op.sig).expect("signatures of rows parse") }).collect()
 }
 
@@ -171,7 +172,7 @@ fn operand(input: &mut Input, first: Option<&Tensor>, name: &str) -> Option<(Ten
 fn viewed(input: &mut Input, t: &Tensor) -> Option<Tensor> {
     let row = &VIEWS[input.below(VIEWS.len())];
     let params = params(input, &row.schema);
-    call::call1(row.op, &[Some(t)], params).ok()
+    call::call1(row.op, &[Some(t)], params).ok().filter(|t| t.numel() <= LARGE)
 }
 
 fn params(input: &mut Input, schema: &Schema) -> Params {
@@ -210,11 +211,12 @@ fn elements(t: &Tensor) -> Result<Vec<u8>, String> {
 
 /// A result is inside its storage, and its copy holds what its strides say.
 fn check(t: &Tensor) -> Outcome {
+    let numel = t.sizes().iter().map(|&n| n as i128).try_fold(1i128, |a, n| a.checked_mul(n));
+    if t.sizes().iter().any(|n| *n < 0) || t.sizes().len() != t.strides().len() || numel != Some(t.numel() as i128) {
+        return Err(format!("sizes {:?} and strides {:?} of {} elements", t.sizes(), t.strides(), t.numel()));
+    }
     if t.device().is_meta() || t.numel() > LARGE {
         return Ok(());
-    }
-    if t.sizes().iter().any(|n| *n < 0) || t.sizes().len() != t.strides().len() {
-        return Err(format!("sizes {:?} and strides {:?}", t.sizes(), t.strides()));
     }
     let by_strides = elements(t)?;
     let copy = flambeau_ops::copy::clone(t).map_err(|e| format!("a tensor cannot be copied: {e}"))?;
@@ -239,12 +241,9 @@ pub fn views(data: &[u8]) -> Outcome {
         check(&next)?;
         t = next;
     }
-    if t.numel() > LARGE {
-        return Ok(());
-    }
-    if with_grad {
+    if with_grad && t.dtype() == DType::F32 {
         let sum = flambeau_ops::reduce::sum(&t, &[], false).map_err(|e| format!("a view cannot be summed: {e}"))?;
-        if sum.dtype() == DType::F32 && sum.requires_grad() {
+        if sum.requires_grad() {
             sum.backward().map_err(|e| format!("a view cannot be differentiated: {e}"))?;
             if let Some(g) = base.grad() {
                 check(&g)?;
@@ -299,7 +298,7 @@ fn run(row: &Row, input: &mut Input) -> Outcome {
         }
     }
     let refs: Vec<Option<&Tensor>> = tensors.iter().map(Option::as_ref).collect();
-    let in_place = row.op.surfaces & flambeau_core::op::surface::INPLACE != 0 && input.one_in(3);
+    let in_place = row.op.surfaces & surface::INPLACE != 0 && input.one_in(3);
     let outs = if in_place {
         call::call_inplace(row.op, &refs, p).map(|t| vec![t])
     } else {

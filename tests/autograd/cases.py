@@ -158,6 +158,9 @@ y = R() * 2; y.detach_(); out = y
 torch.ones(1).retain_grad()
 x = R(); x.retain_grad(); out = x.retains_grad
 y = R() * 2; y.retain_grad(); (y * y).sum().backward(); out = (y.retains_grad, y.grad)
+x = V(1, 2); y = x * 2; y.retain_grad(); y.sum().backward(retain_graph=True); (y * y).sum().backward(); out = (y.grad, x.grad)
+x = R(2, 3, 4); (x.permute(2, 0, 1) * torch.arange(24.0).reshape(4, 2, 3)).sum().backward(); out = x.grad
+x = R(2, 3, 4); (x.permute(1, 2, 0) * torch.arange(24.0).reshape(3, 4, 2)).sum().backward(); out = x.grad
 x = R(); x.add_(1)
 x = R(); x[0] = 1.0
 y = R() * 2; y.add_(1); out = y

@@ -38,6 +38,37 @@ def assert_same(actual, expected):
         assert actual == expected
 
 
+def as_big_endian(file, sizes):
+    """A saved file as a machine of the other byte order would have written it; `sizes` are the storages' element sizes."""
+    other = io.BytesIO()
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(other, "w") as target:
+        for name in source.namelist():
+            data, (_, _, inner) = source.read(name), name.partition("/")
+            if inner == "byteorder":
+                data = b"big"
+            elif inner.startswith("data/"):
+                n = sizes[int(inner[5:])]
+                data = b"".join(data[i : i + n][::-1] for i in range(0, len(data), n))
+            target.writestr(name, data)
+    other.seek(0)
+    return other
+
+
+def test_files_of_the_other_byte_order():
+    tensors = {
+        "float32": flambeau.tensor([1.5, -2.0]),
+        "float64": flambeau.tensor([1.5, -2.0], dtype=flambeau.float64),
+        "int16": flambeau.tensor([1, -2, 300], dtype=flambeau.int16),
+        "int64": flambeau.tensor([1, -(2**40)]),
+        "bool": flambeau.tensor([True, False]),
+        "bfloat16": flambeau.tensor([1.5, -2.0], dtype=flambeau.bfloat16),
+    }
+    file = io.BytesIO()
+    save(tensors, file)
+    big = as_big_endian(file, [t.element_size() for t in tensors.values()])
+    assert_same(load(big), tensors)
+
+
 def saved(obj, **kwargs):
     buffer = io.BytesIO()
     save(obj, buffer, **kwargs)

@@ -75,7 +75,8 @@ pub fn contiguous_strides(sizes: &[i64]) -> Dims {
         _ => {
             let mut strides = Dims::from_elem(1, sizes.len());
             for d in (1..sizes.len()).rev() {
-                strides[d - 1] = strides[d] * sizes[d].max(1);
+                // Only where another size is zero can this overflow.
+                strides[d - 1] = strides[d].saturating_mul(sizes[d].max(1));
             }
             strides
         }
@@ -90,7 +91,7 @@ pub fn is_contiguous(sizes: &[i64], strides: &[i64]) -> bool {
             if strides[d] != expected {
                 return sizes.contains(&0);
             }
-            expected *= sizes[d];
+            expected = i64::saturating_mul(expected, sizes[d]);
         }
     }
     true

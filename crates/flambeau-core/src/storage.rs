@@ -27,7 +27,7 @@ pub struct Storage {
 }
 
 /// Bytes up to which a storage holds them itself.
-const INSIDE: usize = 1024;
+const INSIDE: usize = if alloc::EXACT { 0 } else { 1024 };
 
 struct Foreign {
     owner: Box<dyn Any + Send + Sync>,

@@ -430,7 +430,9 @@ impl Tensor {
     pub(crate) fn view_raw(&self, op: &ViewOp) -> Result<Tensor> {
         let b = self.body();
         let y = op.apply(&self.layout())?;
-        let numel = layout::numel(&y.sizes);
+        // Expanded sizes need no memory, but their product must be a number.
+        let numel = layout::checked_numel(&y.sizes, 1)
+            .map_err(|_| crate::Error::runtime("numel: integer multiplication overflow"))? as i64;
         let contiguous = layout::is_contiguous(&y.sizes, &y.strides);
         if let ViewOp::AsStrided { .. } = op {
             // The only view that could leave the storage.

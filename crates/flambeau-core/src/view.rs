@@ -112,7 +112,8 @@ impl ViewOp {
             &ViewOp::Slice { dim, start, len, step } => {
                 y.offset += start * x.strides[dim];
                 y.sizes[dim] = len;
-                y.strides[dim] *= step;
+                // What overflows is the stride of one element, which nobody takes.
+                y.strides[dim] = x.strides[dim].saturating_mul(step);
             }
             &ViewOp::Select { dim, index } => {
                 y.offset += index * x.strides[dim];
@@ -120,7 +121,7 @@ impl ViewOp {
                 y.strides.remove(dim);
             }
             &ViewOp::Unsqueeze(dim) => {
-                let stride = if dim < x.sizes.len() { x.sizes[dim] * x.strides[dim] } else { 1 };
+                let stride = if dim < x.sizes.len() { x.sizes[dim].saturating_mul(x.strides[dim]) } else { 1 };
                 y.sizes.insert(dim, 1);
                 y.strides.insert(dim, stride);
             }
@@ -134,7 +135,7 @@ impl ViewOp {
                 if len > 0 {
                     y.offset += if offset >= 0 { offset * x.strides[dim2] } else { -offset * x.strides[dim1] };
                 }
-                let stride = x.strides[dim1] + x.strides[dim2];
+                let stride = x.strides[dim1].saturating_add(x.strides[dim2]);
                 for d in [dim1.max(dim2), dim1.min(dim2)] {
                     y.sizes.remove(d);
                     y.strides.remove(d);
@@ -148,7 +149,7 @@ impl ViewOp {
                     y.strides.push(1);
                 } else {
                     y.sizes[dim] = (x.sizes[dim] - size) / step + 1;
-                    y.strides[dim] = x.strides[dim] * step;
+                    y.strides[dim] = x.strides[dim].saturating_mul(step);
                     y.sizes.push(size);
                     y.strides.push(x.strides[dim]);
                 }
@@ -161,7 +162,7 @@ impl ViewOp {
             &ViewOp::Dtype(dtype) => return reinterpret(x, dtype),
             ViewOp::AsReal => {
                 y.dtype = x.dtype.to_real();
-                y.strides.iter_mut().for_each(|s| *s *= 2);
+                y.strides.iter_mut().for_each(|s| *s = s.saturating_mul(2));
                 y.sizes.push(2);
                 y.strides.push(1);
                 y.offset *= 2;
@@ -181,7 +182,7 @@ impl ViewOp {
             }
             &ViewOp::Part(part) => {
                 y.dtype = x.dtype.to_real();
-                y.strides.iter_mut().for_each(|s| *s *= 2);
+                y.strides.iter_mut().for_each(|s| *s = s.saturating_mul(2));
                 y.offset = x.offset * 2 + part;
             }
             ViewOp::Alias => {}
@@ -216,8 +217,8 @@ fn reinterpret(x: &Layout, dtype: DType) -> Result<Layout> {
     if from > to {
         let k = from / to;
         y.offset *= k;
-        y.sizes[last] *= k;
-        y.strides.iter_mut().take(last).for_each(|s| *s *= k);
+        y.sizes[last] = y.sizes[last].saturating_mul(k);
+        y.strides.iter_mut().take(last).for_each(|s| *s = s.saturating_mul(k));
     } else {
         let k = to / from;
         check!(

@@ -210,6 +210,7 @@ rows! { ROWS_ALL:
         surfaces: surface::NN,
         kind: Kind::Composite(|x, p| {
             let (i, w) = (arg(x, 0)?, arg(x, 1)?);
+            check!(w.ndim() == 2, Runtime, "'weight' must be 2-D");
             let pad = match p.opt_int(0) {
                 None => -1,
                 Some(k) => {

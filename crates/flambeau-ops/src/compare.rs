@@ -176,13 +176,12 @@ rows! { ROWS_ALL:
         ..plain("mvlgamma(Tensor input, int p, *, Tensor? out=None) -> Tensor", "The logarithm of the multivariate gamma function of dimension `p`.", FMI, |x, q| {
             let (x, p) = (arg(x, 0)?, q.int(0));
             check!(p >= 1, Runtime, "p has to be greater than or equal to 1");
-            let mut y: Option<Tensor> = None;
-            for j in 0..p {
-                let term = lgamma(&crate::binary::add_scalar(x, -0.5 * j as f64)?)?;
-                y = Some(match y { None => term, Some(y) => add(&y, &term)? });
-            }
-            let y = y.unwrap_or_else(|| x.clone());
-            let y = crate::binary::add_scalar(&y, (p * (p - 1)) as f64 * 0.25 * std::f64::consts::PI.ln())?;
+            let x = if x.dtype().is_float() { x.clone() } else { crate::copy::to_dtype(x, flambeau_core::default_dtype())? };
+            // All terms at once: too many of them fail for memory.
+            let steps = crate::copy::to_dtype(&crate::create::arange_int(0, p)?, x.dtype())?;
+            let terms = lgamma(&add(&unsqueeze(&x, -1)?, &mul_scalar(&steps, -0.5)?)?)?;
+            let y = crate::reduce::sum(&terms, &[-1], false)?;
+            let y = crate::binary::add_scalar(&y, p as f64 * (p - 1) as f64 * 0.25 * std::f64::consts::PI.ln())?;
             one(crate::copy::restrided(&y, &flambeau_core::layout::contiguous_strides(y.sizes()))?)
         })
     };

@@ -156,9 +156,9 @@ rows! { ROWS_ALL:
         doc: "A copy with `src` at any places of its memory.",
         kind: Kind::Composite(|x, p| {
             let (x, src) = parts(x)?;
-            let offset = p.opt_int(2).unwrap_or(x.offset());
-            let op = ViewOp::AsStrided { sizes: p.ints(0).into(), strides: p.ints(1).into(), offset };
-            replaced(&crate::copy::contiguous(x)?, src, &op)
+            let x = crate::copy::contiguous(x)?;
+            let op = crate::view::strided(&x, p.ints(0), p.ints(1), p.opt_int(2))?;
+            replaced(&x, src, &op)
         }),
         samples: Some(|s| { let (x, v) = (s.normal(&[6]), s.normal(&[2, 2])); s.push(vec![Some(x), Some(v)], params![[2i64, 2], [3i64, 1], 1], 3) }),
         ..BASE

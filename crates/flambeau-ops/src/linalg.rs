@@ -428,6 +428,11 @@ rows! { ROWS_ALL:
         |x, p| { let (l, info) = cholesky_of(arg(x, 0)?, p.bool(0), "linalg.cholesky_ex", p.bool(1))?; Ok(Outs::from_iter([l, info])) });
     cholesky_solve = row("cholesky_solve(Tensor input, Tensor L, bool upper=False, *, Tensor? out=None) -> Tensor", "X of `A X = B` from the Cholesky factor of A.", FM, |x, p| {
         let (b, l) = (many_rows(x, 0, "b")?, many_rows(x, 1, "u")?);
+        let (n, m) = (l.sizes()[l.ndim() - 1], l.sizes()[l.ndim() - 2]);
+        check!(n == m, Runtime, "A must be batches of square matrices, but they are {m} by {n} matrices");
+        let (rows, columns) = (b.sizes()[b.ndim() - 2], b.sizes()[b.ndim() - 1]);
+        check!(n == rows, Runtime,
+            "Incompatible matrix sizes for cholesky_solve: each A matrix is {n} by {n} but each b matrix is {rows} by {columns}");
         let (l, b) = broadcast_batches(&if p.bool(0) { h(&l)? } else { l }, &b)?;
         one(solve_triangle(&h(&l)?, &solve_triangle(&l, &b, false, false)?, true, false)?)
     });

@@ -245,8 +245,10 @@ rows! { ROWS_ALL:
         surfaces: surface::NN,
         kind: Kind::Composite(|x, _| {
             let (t, w) = (arg(x, 0)?, arg(x, 1)?);
-            if w.ndim() == 1 || t.ndim() == 0 {
-                let y = if w.ndim() == 1 { matmul(t, w)? } else { matmul(t, &mt(w)?)? };
+            check!(t.ndim() > 0 && w.ndim() > 0, Runtime,
+                "both arguments to linear need to be at least 1D, but they are {}D and {}D", t.ndim(), w.ndim());
+            if w.ndim() == 1 {
+                let y = matmul(t, w)?;
                 return one(match opt(x, 2) { Some(b) => add(&y, b)?, None => y });
             }
             if x.len() < 3 || x[2].is_none() {

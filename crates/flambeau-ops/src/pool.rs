@@ -294,6 +294,11 @@ fn checked(name: &str, x: &Tensor, g: &PoolParams, ceil: bool) -> Result<Dims> {
     let mut out = Dims::new();
     for i in 0..nd {
         let (k, s, p, d, n) = (g.kernel[i], g.stride[i], g.padding[i], g.dilation[i], x.sizes()[2 + i]);
+        check!(
+            [k, s, p, d].iter().all(|&n| i32::try_from(n).is_ok()),
+            Runtime,
+            "value cannot be converted to type int without overflow"
+        );
         check!(k > 0, Runtime, "kernel size should be greater than zero, but got kH: {k}");
         check!(s > 0, Runtime, "stride should not be zero");
         check!(d > 0, Runtime, "dilation should be greater than zero, but got dilationH: {d}");
@@ -423,8 +428,23 @@ fn adaptive(x: Inputs, p: &Params, nd: usize, max: bool) -> Result<Outs> {
     unbatched(y, added)
 }
 
-fn block_geometry(kernel: &[i64], dilation: &[i64], padding: &[i64], stride: &[i64]) -> PoolParams {
-    PoolParams {
+fn block_geometry(kernel: &[i64], dilation: &[i64], padding: &[i64], stride: &[i64]) -> Result<PoolParams> {
+    for (what, v) in [("kernel_size", kernel), ("dilation", dilation), ("padding", padding), ("stride", stride)] {
+        check!(matches!(v.len(), 1 | 2), Runtime, "It is expected {what} equals to 2, but got size {}", v.len());
+        let low = i64::from(what != "padding");
+        if v.iter().all(|n| (low..1 << 31).contains(n)) {
+            continue;
+        }
+        let (name, short) = match what {
+            "kernel_size" => ("kernel size", "kernel"),
+            "padding" => ("padding", "pad"),
+            other => (other, other),
+        };
+        let bound = if low == 0 { "non-negative" } else { "greater than zero" };
+        let [h, w, _] = triple(v, 2, 0);
+        bail!(Runtime, "{name} should be {bound}, but got {short}_height: {h} {short}_width: {w}");
+    }
+    Ok(PoolParams {
         nd: 2,
         kernel: triple(kernel, 2, 1),
         stride: triple(stride, 2, 1),
@@ -432,12 +452,15 @@ fn block_geometry(kernel: &[i64], dilation: &[i64], padding: &[i64], stride: &[i
         dilation: triple(dilation, 2, 1),
         count_include_pad: true,
         divisor_override: 0,
-    }
+    })
 }
 
 fn block_counts(sizes: &[i64], g: &PoolParams) -> Dims {
     (0..2)
-        .map(|i| (sizes[i] + 2 * g.padding[i] - g.dilation[i] * (g.kernel[i] - 1) - 1).div_euclid(g.stride[i]) + 1)
+        .map(|i| {
+            let span = sizes[i].saturating_add(2 * g.padding[i]) - g.dilation[i] * (g.kernel[i] - 1) - 1;
+            span.div_euclid(g.stride[i]) + 1
+        })
         .collect()
 }
 
@@ -450,7 +473,7 @@ fn unfold_of(x: Inputs, p: &Params) -> Result<Outs> {
         layout::fmt(x.sizes())
     );
     let (t, added) = batched("unfold", x, 2)?;
-    let g = block_geometry(p.ints(0), p.ints(1), p.ints(2), p.ints(3));
+    let g = block_geometry(p.ints(0), p.ints(1), p.ints(2), p.ints(3))?;
     let blocks = block_counts(&t.sizes()[2..], &g);
     check!(
         blocks.iter().all(|&n| n > 0),
@@ -480,8 +503,10 @@ fn fold_of(x: Inputs, p: &Params) -> Result<Outs> {
         layout::fmt(x.sizes())
     );
     let (t, added) = if x.ndim() == 2 { (unsqueeze(x, 0)?, true) } else { (x.clone(), false) };
+    let n = p.ints(0).len();
+    check!(matches!(n, 1 | 2), Runtime, "It is expected output_size equals to 2, but got size {n}");
     let out = triple(p.ints(0), 2, 1);
-    let g = block_geometry(p.ints(1), p.ints(2), p.ints(3), p.ints(4));
+    let g = block_geometry(p.ints(1), p.ints(2), p.ints(3), p.ints(4))?;
     let blocks = block_counts(&out[..2], &g);
     let k = g.kernel[0] * g.kernel[1];
     check!(
@@ -493,7 +518,7 @@ fn fold_of(x: Inputs, p: &Params) -> Result<Outs> {
         g.kernel[1]
     );
     check!(
-        t.sizes()[2] == blocks[0] * blocks[1],
+        t.sizes()[2] as i128 == blocks[0] as i128 * blocks[1] as i128 && out.iter().all(|&n| n >= 0),
         Runtime,
         "Given output_size=({}, {}), kernel_size=({}, {}), dilation=({}, {}), padding=({}, {}), stride=({}, {}), expected size of input's dimension 2 to match the calculated number of sliding blocks {} * {} = {}, but got input.size(2)={}.",
         out[0],
@@ -508,7 +533,7 @@ fn fold_of(x: Inputs, p: &Params) -> Result<Outs> {
         g.stride[1],
         blocks[0],
         blocks[1],
-        blocks[0] * blocks[1],
+        blocks[0].wrapping_mul(blocks[1]),
         t.sizes()[2]
     );
     let mut params: Params = kernel_params(&g, &blocks)[..5].iter().cloned().collect();

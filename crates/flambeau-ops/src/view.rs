@@ -184,14 +184,7 @@ rows! { ROWS_ALL:
         }),
         ..view_row("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
         "Any sizes and strides (in elements) over the tensor's storage.", |x, p| {
-            check!(p.ints(0).len() == p.ints(1).len(), Runtime, "mismatch in length of strides and shape");
-            check!(p.ints(1).iter().all(|&s| s >= 0), Runtime,
-                "as_strided: Negative strides are not supported at the moment, got strides: {}", layout::fmt(p.ints(1)));
-            Ok(ViewOp::AsStrided {
-                sizes: Dims::from_slice(p.ints(0)),
-                strides: Dims::from_slice(p.ints(1)),
-                offset: p.opt_int(2).unwrap_or(x.offset()),
-            })
+            strided(x, p.ints(0), p.ints(1), p.opt_int(2))
         })
     };
     view_as_real = OpDef {
@@ -329,6 +322,20 @@ fn make_expand(x: &Tensor, to: &[i64]) -> Result<ViewOp> {
     Ok(ViewOp::Expand(Dims::from_slice(to)))
 }
 
+/// `as_strided` with checked arguments; that the places exist is checked where it is applied.
+pub(crate) fn strided(x: &Tensor, sizes: &[i64], strides: &[i64], offset: Option<i64>) -> Result<ViewOp> {
+    check!(sizes.len() == strides.len(), Runtime, "mismatch in length of strides and shape");
+    check!(
+        strides.iter().all(|&s| s >= 0),
+        Runtime,
+        "as_strided: Negative strides are not supported at the moment, got strides: {}",
+        layout::fmt(strides)
+    );
+    let offset = offset.unwrap_or(x.offset());
+    check!(offset >= 0, Runtime, "Tensor: invalid storage offset {offset}");
+    Ok(ViewOp::AsStrided { sizes: sizes.into(), strides: strides.into(), offset })
+}
+
 fn swap(x: &Tensor, a: i64, b: i64) -> Result<ViewOp> {
     let (a, b) = (wrap_dim(a, x.ndim())?, wrap_dim(b, x.ndim())?);
     let mut order: Dims = (0..x.ndim() as i64).collect();
@@ -344,7 +351,7 @@ pub fn slice_of(n: i64, dim: usize, start: Option<i64>, end: Option<i64>, step: 
     let clamp = |i: i64| (if i < 0 { i.saturating_add(n) } else { i }).clamp(0, n);
     let start = clamp(start.unwrap_or(0));
     let end = clamp(end.unwrap_or(n)).max(start);
-    Ok(ViewOp::Slice { dim, start, len: (end - start + step - 1) / step, step })
+    Ok(ViewOp::Slice { dim, start, len: if end > start { (end - start - 1) / step + 1 } else { 0 }, step })
 }
 
 fn squeeze_where(x: &Tensor, drop: impl Fn(usize) -> bool) -> Result<Tensor> {

@@ -16,7 +16,7 @@ use flambeau_backend::{DType, Error, Result};
 use half::{bf16, f16};
 
 use crate::gemm::engine::{self, PAR_FLOPS, PackedA, Sink};
-use crate::gemm::matrix::{Lines, Output, store_nothing};
+use crate::gemm::matrix::{Bias, Lines, Output, store_nothing};
 use crate::gemm::micro::Unit;
 use crate::gemm::number::{Element, Number, Visit};
 use crate::isa;
@@ -210,7 +210,11 @@ impl<E: Element> Correlation<'_, E> {
             col,
             alpha: E::Acc::from_f64(self.into.alpha),
             beta: E::Acc::from_f64(self.into.add as u8 as f64),
-            bias: self.bias.map(|(b, s)| (b.wrapping_offset(first as isize * s), s, 0)),
+            bias: self.bias.map_or(Bias::NONE, |(b, s)| Bias {
+                ptr: b.wrapping_offset(first as isize * s),
+                row: s,
+                col: 0,
+            }),
         }
     }
 
@@ -376,7 +380,7 @@ impl<E: Element> WeightGradient<'_, E> {
             col: 1,
             alpha: E::Acc::from_f64(self.into.alpha),
             beta: E::Acc::from_f64(self.into.add as u8 as f64),
-            bias: None,
+            bias: Bias::NONE,
         }
     }
 

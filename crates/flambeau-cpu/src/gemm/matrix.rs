@@ -131,6 +131,24 @@ pub(crate) unsafe fn zero_lines<U: Copy + Default>(dst: *mut U, units: usize, li
     }
 }
 
+/// What is added to an output: elements and their strides along rows and columns; null for none. Not an `Option`, because
+/// the strides are compared ahead of the pointer where a loop is compiled in versions.
+#[derive(Clone, Copy)]
+pub(crate) struct Bias<E> {
+    pub ptr: *const E,
+    pub row: isize,
+    pub col: isize,
+}
+
+impl<E> Bias<E> {
+    pub const NONE: Bias<E> = Bias { ptr: std::ptr::null(), row: 0, col: 0 };
+
+    #[inline(always)]
+    pub fn is_some(&self) -> bool {
+        !self.ptr.is_null()
+    }
+}
+
 /// A strided output: `out = alpha * acc + beta * out + bias`.
 #[derive(Clone, Copy)]
 pub(crate) struct Output<E: Element> {
@@ -139,8 +157,7 @@ pub(crate) struct Output<E: Element> {
     pub col: isize,
     pub alpha: E::Acc,
     pub beta: E::Acc,
-    /// Elements and their strides along rows and columns.
-    pub bias: Option<(*const E, isize, isize)>,
+    pub bias: Bias<E>,
 }
 
 // SAFETY: the engine gives each part to one thread.
@@ -194,11 +211,12 @@ impl<E: Element> Output<E> {
 
     #[inline(always)]
     unsafe fn bias_at(&self, i: usize, j: usize) -> E::Acc {
-        match self.bias {
-            // SAFETY: the bias covers the output.
-            Some((b, r, c)) => unsafe { (*b.offset(i as isize * r + j as isize * c)).widen() },
-            None => E::Acc::ZERO,
+        if !self.bias.is_some() {
+            return E::Acc::ZERO;
         }
+        let Bias { ptr, row, col } = self.bias;
+        // SAFETY: the bias covers the output.
+        unsafe { (*ptr.offset(i as isize * row + j as isize * col)).widen() }
     }
 }
 

@@ -18,7 +18,7 @@ use half::{bf16, f16};
 
 use crate::parallel::{num_threads, par_range};
 use engine::{PAR_FLOPS, PackedA, Panels, Sink, Tile};
-use matrix::{Matrix, Output, store_nothing};
+use matrix::{Bias, Matrix, Output, store_nothing};
 use micro::{Micro, Unit};
 use number::{Element, Visit};
 
@@ -97,7 +97,7 @@ pub(crate) fn gemm(alpha: f64, a: Raw, b: Raw, beta: f64, out: Raw) -> Result<()
             out: out.ptr.cast(),
             alpha: <E as Element>::Acc::from_f64(alpha),
             beta: <E as Element>::Acc::from_f64(beta),
-            bias: None,
+            bias: Bias::NONE,
         };
         // SAFETY: as above.
         unsafe { job.run() };
@@ -132,7 +132,7 @@ pub(crate) fn linear(x: Raw, w: Raw, bias: Option<Raw>, out: Raw) -> Result<()> 
             out: out.ptr.cast(),
             alpha: <E as Element>::Acc::from_f64(1.0),
             beta: <E as Element>::Acc::ZERO,
-            bias: bias.map(|b| (b.ptr as *const E, 0, b.strides[0] as isize)),
+            bias: bias.map_or(Bias::NONE, |b| Bias { ptr: b.ptr.cast(), row: 0, col: b.strides[0] as isize }),
         };
         // SAFETY: the caller's views are valid for their sizes and strides.
         unsafe { job.run() };
@@ -174,7 +174,7 @@ struct Job<E: Element> {
     out: *mut E,
     alpha: E::Acc,
     beta: E::Acc,
-    bias: Option<(*const E, isize, isize)>,
+    bias: Bias<E>,
 }
 
 // SAFETY: batches are written by one thread each.
@@ -187,7 +187,7 @@ impl<E: Element> Job<E> {
         if (self.s.m > 1 && self.s.n == 1) || (col.abs() != 1 && row.abs() == 1 && self.s.m > 1) {
             self.s = self.s.transposed();
             std::mem::swap(&mut self.a, &mut self.b);
-            self.bias = self.bias.map(|(p, r, c)| (p, c, r));
+            self.bias = Bias { ptr: self.bias.ptr, row: self.bias.col, col: self.bias.row };
         }
         E::dispatch(self);
     }

@@ -1,0 +1,111 @@
+//! Arguments that no operation can mean: refused with PyTorch's words, never a panic or a read outside of memory. Found by
+//! `fuzz/`.
+
+mod common;
+
+use common::*;
+use flambeau_core::op::Params;
+use flambeau_core::{Tensor, params};
+
+fn x(sizes: &[i64]) -> Option<Tensor> {
+    flambeau_ops::init();
+    let n = flambeau_core::layout::numel(sizes) as usize;
+    Some(Tensor::from_slice(&vec![0.5f64; n], sizes).expect("as many numbers"))
+}
+
+fn i(sizes: &[i64]) -> Option<Tensor> {
+    let n = flambeau_core::layout::numel(sizes) as usize;
+    Some(Tensor::from_slice(&vec![0i64; n], sizes).expect("as many numbers"))
+}
+
+const HUGE: i64 = 1 << 62;
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let image = || x(&[1, 2, 4, 4]);
+    let blocks = |k: i64, d: i64, p: i64, s: i64| params![[k], [d], [p], [s]];
+    let cases: Vec<(&str, Vec<Option<Tensor>>, Params, &str)> = vec![
+        ("expand", vec![x(&[1])], params![[HUGE, 4], false], "numel: integer multiplication overflow"),
+        ("as_strided", vec![x(&[3])], params![[1i64], [1i64, 1], 0], "mismatch in length of strides and shape"),
+        ("as_strided", vec![x(&[3])], params![[1i64], [1i64], -1], "Tensor: invalid storage offset -1"),
+        ("as_strided_scatter", vec![x(&[3]), x(&[1])], params![[1i64, 1, 1], [1i64], 0], "mismatch in length"),
+        ("embedding_nn", vec![i(&[2]), x(&[])], params![0], "'weight' must be 2-D"),
+        (
+            "unfold_blocks",
+            vec![image()],
+            blocks(0, 1, 0, 1),
+            "kernel size should be greater than zero, but got kernel_height: 0",
+        ),
+        (
+            "unfold_blocks",
+            vec![image()],
+            blocks(2, 0, 0, 1),
+            "dilation should be greater than zero, but got dilation_height: 0",
+        ),
+        ("unfold_blocks", vec![image()], blocks(2, 1, -1, 1), "padding should be non-negative, but got pad_height: -1"),
+        (
+            "unfold_blocks",
+            vec![image()],
+            blocks(2, 1, 0, 0),
+            "stride should be greater than zero, but got stride_height: 0",
+        ),
+        (
+            "unfold_blocks",
+            vec![image()],
+            params![[2i64, 2, 2], [1i64], [0i64], [1i64]],
+            "It is expected kernel_size equals to 2",
+        ),
+        (
+            "fold_blocks",
+            vec![x(&[1, 8, 9])],
+            params![[4i64, 4], [0i64], [1i64], [0i64], [1i64]],
+            "kernel size should be greater",
+        ),
+        (
+            "fold_blocks",
+            vec![x(&[1, 8, 9])],
+            params![[-4i64, 4], [2i64], [1i64], [0i64], [1i64]],
+            "Given output_size=(-4, 4)",
+        ),
+        (
+            "linear",
+            vec![x(&[2, 3]), x(&[])],
+            params![],
+            "both arguments to linear need to be at least 1D, but they are 2D and 0D",
+        ),
+        (
+            "linear",
+            vec![x(&[]), x(&[2, 3])],
+            params![],
+            "both arguments to linear need to be at least 1D, but they are 0D and 2D",
+        ),
+        (
+            "cholesky_solve",
+            vec![x(&[3, 1]), x(&[2, 2])],
+            params![false],
+            "each A matrix is 2 by 2 but each b matrix is 3 by 1",
+        ),
+        (
+            "cholesky_solve",
+            vec![x(&[3, 1]), x(&[3, 2])],
+            params![false],
+            "A must be batches of square matrices, but they are 3 by 2",
+        ),
+        ("mvlgamma", vec![x(&[3])], params![HUGE], ""),
+        ("max_pool2d", vec![image()], params![[2i64], [2i64], [0i64], [HUGE], false, false], "without overflow"),
+    ];
+    for (row, inputs, p, text) in cases {
+        let op = flambeau_ops::find(row).unwrap_or_else(|| panic!("no row {row}"));
+        let e = run(op, &inputs, &p).err().unwrap_or_else(|| panic!("{row} was not refused: {text}"));
+        assert!(e.message().contains(text), "{row}: {}", e.message());
+    }
+}
+
+#[test]
+fn steps_longer_than_memory_take_the_first_element() {
+    let op = flambeau_ops::find("slice").expect("a row");
+    for (start, end, sizes) in [(0, 4, 1), (1, 4, 1), (3, 3, 0)] {
+        let y = &run(op, &[x(&[4])], &params![0, start, end, i64::MAX]).expect("a slice")[0];
+        assert_eq!(y.sizes(), [sizes]);
+    }
+}
