@@ -82,6 +82,36 @@ fn layer_backward_meaning(x: Inputs, p: &Params) -> Result<Outs> {
     Ok(smallvec::smallvec![back(gx)?, back(reshape(&dw, shape)?)?, back(reshape(&db, shape)?)?])
 }
 
+/// PyTorch's checks of layer norm's operands.
+pub(crate) fn check_layer(t: &Tensor, shape: &[i64], w: Option<&Tensor>, b: Option<&Tensor>) -> Result<()> {
+    check!(
+        !shape.is_empty(),
+        Runtime,
+        "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = {}",
+        layout::fmt(shape)
+    );
+    for (v, what) in [(w, "weight"), (b, "bias")] {
+        if let Some(v) = v {
+            check!(
+                v.sizes() == shape,
+                Runtime,
+                "Expected {what} to be of same shape as normalized_shape, but got {what} of shape {} and normalized_shape = {}",
+                layout::fmt(v.sizes()),
+                layout::fmt(shape)
+            );
+        }
+    }
+    check!(
+        t.ndim() >= shape.len() && &t.sizes()[t.ndim() - shape.len()..] == shape,
+        Runtime,
+        "Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}",
+        layout::fmt(shape),
+        layout::fmt(shape).trim_matches(['[', ']']),
+        layout::fmt(t.sizes())
+    );
+    Ok(())
+}
+
 fn layer_vjp(c: &Vjp) -> Result<Grads> {
     let Some(g) = c.grad(0) else { return Ok((0..c.inputs()).map(|_| None).collect()) };
     let w = c.opt_x(1)?;
@@ -258,17 +288,7 @@ rows! { ROWS_ALL:
         kind: Kind::Composite(|x, p| {
             let (t, w, b) = (arg(x, 0)?, opt(x, 1), opt(x, 2));
             let shape = p.ints(0);
-            check!(!shape.is_empty(), Runtime,
-                "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = {}", layout::fmt(shape));
-            for (v, what) in [(w, "weight"), (b, "bias")] {
-                if let Some(v) = v {
-                    check!(v.sizes() == shape, Runtime,
-                        "Expected {what} to be of same shape as normalized_shape, but got {what} of shape {} and normalized_shape = {}", layout::fmt(v.sizes()), layout::fmt(shape));
-                }
-            }
-            check!(t.ndim() >= shape.len() && &t.sizes()[t.ndim() - shape.len()..] == shape, Runtime,
-                "Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}",
-                layout::fmt(shape), layout::fmt(shape).trim_matches(['[', ']']), layout::fmt(t.sizes()));
+            check_layer(t, shape, w, b)?;
             check!(t.dtype().is_float(), NotImplemented, "\"LayerNormKernelImpl\" not implemented for '{}'", t.dtype().scalar_name());
             one(flambeau_core::call(&layer_norm_kernel::OP, &[Some(t), w, b], params![shape, p.float(1)])?.swap_remove(0))
         }),
