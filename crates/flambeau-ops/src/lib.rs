@@ -13,6 +13,7 @@ pub mod attention;
 pub mod binary;
 pub mod compare;
 pub mod conv;
+mod conv_whole;
 pub mod copies;
 pub mod copy;
 pub mod count;

@@ -491,6 +491,11 @@ pub fn batch_norm(
     momentum: Option<f64>,
     eps: f64,
 ) -> Result<Tensor> {
+    if x.numel() == 0 && x.ndim() == 1 {
+        // PyTorch lets a batch of nothing pass.
+        let of = |v: Option<&Tensor>| v.map(|v| crate::view::narrow(v, 0, 0, v.numel().min(1))).transpose();
+        return affine(crate::copy::clone(x)?, of(w)?.as_ref(), of(b)?.as_ref());
+    }
     check!(x.ndim() >= 2, Runtime, "batch_norm: expected at least 2D input (got {}D input)", x.ndim());
     check!(x.dtype().is_float(), NotImplemented, "\"batch_norm\" not implemented for '{}'", x.dtype().scalar_name());
     let [n, c, s] = channels(x);
@@ -528,11 +533,8 @@ pub fn batch_norm(
             let m = (n * s) as f64;
             let unbiased = mul_scalar(&var, m / (m - 1.0))?;
             for (running, new) in [(rm, &outs[1]), (rv, &unbiased)] {
-                let blended = add(
-                    &mul_scalar(running, 1.0 - k)?,
-                    &crate::copy::to_dtype(&mul_scalar(new, k)?, running.dtype())?,
-                )?;
-                crate::copy::copy_(running, &blended)?;
+                let blended = add(&mul_scalar(&wide(running)?, 1.0 - k)?, &mul_scalar(&wide(new)?, k)?)?;
+                crate::copy::copy_(running, &crate::copy::to_dtype(&blended, running.dtype())?)?;
             }
             Ok(())
         })?;

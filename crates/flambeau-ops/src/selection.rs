@@ -180,9 +180,10 @@ impl Rows {
 /// each occurs.
 fn unique_dim(x: Inputs, p: &Params) -> Result<Outs> {
     let (t, consecutive) = (arg(x, 0)?, p.bool(1));
+    check!(t.ndim() > 0, Index, "Dimension specified as {} but tensor has no dimensions", p.int(0));
     let d = wrap_dim(p.int(0), t.ndim())? as i64;
     check!(!t.dtype().is_complex(), NotImplemented, "\"unique_dim\" not implemented for '{}'", t.dtype().scalar_name());
-    let n = if t.ndim() == 0 { 1 } else { t.size(d)? };
+    let n = t.size(d)?;
     if t.numel() == 0 && n != 0 {
         let zeros = t.sizes().iter().filter(|&&s| s == 0).count();
         check!(
@@ -191,7 +192,7 @@ fn unique_dim(x: Inputs, p: &Params) -> Result<Outs> {
             "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
         );
     }
-    let moved = if t.ndim() == 0 { reshape(t, &[1])? } else { crate::view::transpose(&t.detach(), 0, d)? };
+    let moved = crate::view::transpose(&t.detach(), 0, d)?;
     let flat = crate::copy::contiguous(&moved)?;
     let (n, width) = (n as usize, if n == 0 { 0 } else { flat.numel() as usize / n as usize });
     let data = if t.dtype().is_float() { Rows::Floats(flat.to_vec()?) } else { Rows::Ints(flat.to_vec()?) };
@@ -211,8 +212,7 @@ fn unique_dim(x: Inputs, p: &Params) -> Result<Outs> {
         inverse[row] = firsts.len() as i64 - 1;
     }
     let vector = |v: &[i64]| whole(v, &[v.len() as i64]);
-    let picked =
-        crate::index::index_select(&if t.ndim() == 0 { reshape(t, &[1])? } else { t.clone() }, d, &vector(&firsts)?)?;
+    let picked = crate::index::index_select(t, d, &vector(&firsts)?)?;
     Ok(Outs::from_iter([picked, vector(&inverse)?, vector(&counts)?]))
 }
 

@@ -1,7 +1,7 @@
 //! Short-time Fourier transforms.
 
 use flambeau_core::layout::fmt;
-use flambeau_core::op::{Inputs, Kind, OpDef, Outs, Params, ParamsExt};
+use flambeau_core::op::{Inputs, Kind, OpDef, Outs, Params, ParamsExt, Value};
 use flambeau_core::{Error, Result, Scalar, Tensor, call1, check, params};
 
 use crate::binary::{div, mul};
@@ -35,9 +35,30 @@ fn centred(window: Option<&Tensor>, f: &Frames, like: &Tensor) -> Result<Option<
     )?))
 }
 
-fn refused(name: &str, x: &Tensor, f: &Frames, what: String) -> Error {
-    let t = format!("{name}(torch.{}Tensor{}", x.dtype().scalar_name(), fmt(x.sizes()));
-    Error::runtime(format!("{t}, n_fft={}, hop_length={}, win_length={}): {what}", f.n, f.hop, f.length))
+/// PyTorch's line about a refused call.
+fn told(name: &str, x: &Tensor, window: Option<&Tensor>, f: &Frames, rest: String, what: String) -> Error {
+    let window =
+        window.map_or("None".into(), |w| format!("torch.{}Tensor{{{}}}", w.dtype().scalar_name(), fmt(w.sizes())));
+    Error::runtime(format!(
+        "{name}({}{}, n_fft={}, hop_length={}, win_length={}, window={window}, {rest}) : {what}",
+        if name == "stft" {
+            format!("torch.{}Tensor", x.dtype().scalar_name())
+        } else {
+            format!("CPU{}Type", x.dtype().scalar_name())
+        },
+        fmt(x.sizes()),
+        f.n,
+        f.hop,
+        f.length
+    ))
+}
+
+fn flag(v: Option<&Value>) -> String {
+    match v {
+        Some(Value::Bool(b)) => i32::from(*b).to_string(),
+        Some(Value::Int(n)) => n.to_string(),
+        _ => "None".into(),
+    }
 }
 
 fn stft(x: Inputs, p: &Params) -> Result<Outs> {
@@ -47,7 +68,7 @@ fn stft(x: Inputs, p: &Params) -> Result<Outs> {
     let (center, pad_mode, normalized) = (p.bool(3), p.str(4), p.bool(5));
     let complex = input.dtype().is_complex() || window.is_some_and(|w| w.dtype().is_complex());
     let as_complex = match p.get(7) {
-        Some(flambeau_core::op::Value::Bool(b)) => *b,
+        Some(Value::Bool(b)) => *b,
         _ => {
             check!(
                 complex,
@@ -58,16 +79,26 @@ fn stft(x: Inputs, p: &Params) -> Result<Outs> {
         }
     };
     check!(
-        p.get(8) != Some(&flambeau_core::op::Value::Bool(true)) || !center,
+        p.get(8) != Some(&Value::Bool(true)) || !center,
         Runtime,
         "stft align_to_window should only be set when center = false"
     );
-    let fail = |what: String| refused("stft", input, &f, what);
-    if !(input.dtype().is_float() || input.dtype().is_complex()) {
-        return Err(fail("expected a tensor of floating point or complex values".into()));
-    }
+    let rest = format!(
+        "normalized={}, onesided={}, return_complex={}, align_to_window={}",
+        i32::from(normalized),
+        flag(p.get(6)),
+        flag(p.get(7)),
+        flag(p.get(8))
+    );
+    let fail = |t: &Tensor, what: String| told("stft", t, window, &f, rest.clone(), what);
+    check!(
+        input.dtype().is_float() || input.dtype().is_complex(),
+        NotImplemented,
+        "{}",
+        fail(input, "expected a tensor of floating point or complex values".into()).message()
+    );
     if input.ndim() > 2 || input.ndim() < 1 {
-        return Err(fail("expected a 1D or 2D tensor".into()));
+        return Err(fail(input, "expected a 1D or 2D tensor".into()));
     }
     let mut t = if input.ndim() == 1 { unsqueeze(input, 0)? } else { input.clone() };
     if center {
@@ -78,22 +109,25 @@ fn stft(x: Inputs, p: &Params) -> Result<Outs> {
     }
     let len = t.sizes()[1];
     if n <= 0 || n > len {
-        return Err(fail(format!("expected 0 < n_fft < {len}, but got n_fft={n}")));
+        return Err(fail(&t, format!("expected 0 < n_fft < {len}, but got n_fft={n}")));
     }
     if f.hop <= 0 {
-        return Err(fail(format!("expected hop_length > 0, but got hop_length={}", f.hop)));
+        return Err(fail(&t, format!("expected hop_length > 0, but got hop_length={}", f.hop)));
     }
     if f.length <= 0 || f.length > n {
-        return Err(fail(format!("expected 0 < win_length <= n_fft, but got win_length={}", f.length)));
+        return Err(fail(&t, format!("expected 0 < win_length <= n_fft, but got win_length={}", f.length)));
     }
     if let Some(w) = window
         && (w.ndim() != 1 || w.sizes()[0] != f.length)
     {
-        return Err(fail(format!(
-            "expected a 1D window tensor of size equal to win_length={}, but got window with size {}",
-            f.length,
-            fmt(w.sizes())
-        )));
+        return Err(fail(
+            &t,
+            format!(
+                "expected a 1D window tensor of size equal to win_length={}, but got window with size {}",
+                f.length,
+                fmt(w.sizes())
+            ),
+        ));
     }
     let w = centred(window, &f, &t)?;
     let frames = call1(&crate::view::unfold::OP, &[Some(&t)], params![1, n, f.hop])?;
@@ -102,7 +136,7 @@ fn stft(x: Inputs, p: &Params) -> Result<Outs> {
         None => frames,
     };
     let onesided = match p.get(6) {
-        Some(flambeau_core::op::Value::Bool(b)) => *b,
+        Some(Value::Bool(b)) => *b,
         _ => !complex,
     };
     check!(!onesided || !complex, Runtime, "Cannot have onesided output if window or input is complex");
@@ -132,10 +166,18 @@ fn istft(x: Inputs, p: &Params) -> Result<Outs> {
     let n = p.int(0);
     let f = Frames { n, hop: p.opt_int(1).unwrap_or(n / 4), length: p.opt_int(2).unwrap_or(n) };
     let (center, normalized, length, complex) = (p.bool(3), p.bool(4), p.opt_int(6), p.bool(7));
-    let fail = |what: String| refused("istft", input, &f, what);
+    let rest = format!(
+        "center={}, normalized={}, onesided={}, length={}, return_complex={}",
+        i32::from(center),
+        i32::from(normalized),
+        flag(p.get(5)),
+        flag(p.get(6)),
+        i32::from(complex)
+    );
+    let fail = |what: String| told("istft", input, window, &f, rest.clone(), what);
     check!(
         input.dtype().is_complex(),
-        Runtime,
+        Type,
         "istft requires a complex-valued input tensor matching the output from stft with return_complex=True."
     );
     if input.numel() == 0 {
@@ -147,7 +189,7 @@ fn istft(x: Inputs, p: &Params) -> Result<Outs> {
     let t = if input.ndim() == 2 { unsqueeze(input, 0)? } else { input.clone() };
     let bins = t.sizes()[1];
     let onesided = match p.get(5) {
-        Some(flambeau_core::op::Value::Bool(b)) => *b,
+        Some(Value::Bool(b)) => *b,
         _ => bins != n,
     };
     if onesided && n / 2 + 1 != bins {

@@ -204,8 +204,11 @@ impl C {
     pub fn tanh(self) -> C {
         let (x, y) = (self.re, self.im);
         if x.abs() > 22.0 {
-            // An angle that is not finite has no sine, but nothing is left of it this far out.
-            let turn = if y.is_finite() { y.sin() * y.cos() } else { 0.0 };
+            if x.is_finite() && !y.is_finite() {
+                return cx(f64::NAN, f64::NAN);
+            }
+            // At infinity nothing is left of the angle, even where it has no sine.
+            let turn = if x.is_finite() { y.sin() * y.cos() } else { 0.0 };
             return cx(1f64.copysign(x), 4.0 * turn * (-2.0 * x.abs()).exp());
         }
         // (with t = tan y, s = sinh x: 1 + t^2 is 1/cos^2)
