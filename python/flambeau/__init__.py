@@ -33,6 +33,7 @@ from . import _storage, _tensor  # noqa: E402, F401  (attaches the methods that 
 globals().update({_name: _cls for _name, _cls in _tensor.TYPED.items() if not _name.startswith("Complex")})
 from ._namespace import *  # noqa: E402, F403
 from .functional import *  # noqa: E402, F403
+from ._numerics import *  # noqa: E402, F403
 from . import autograd, random, serialization  # noqa: E402
 from .autograd import (  # noqa: E402, F401
     enable_grad,
@@ -56,7 +57,7 @@ from .serialization import load, save  # noqa: E402, F401
 _LAZY = {
     "accelerator", "amp", "backends", "cuda", "distributed", "distributions", "fft", "func", "linalg", "masked", "mps",
     "multiprocessing", "nn", "onnx", "optim", "overrides",
-    "special", "storage", "testing", "types", "utils", "version", "xpu",
+    "signal", "special", "storage", "testing", "types", "utils", "version", "xpu",
 }
 
 

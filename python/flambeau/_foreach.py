@@ -92,9 +92,9 @@ def _binary(name, method=None, with_alpha=False):
     _publish(name, function, inplace)
 
 
-def _extreme(name, compare):
+def _extreme(name, compare, limit):
     def one(a, b):
-        return compare(a, b if isinstance(b, flambeau.Tensor) else a.new_full((), b))
+        return compare(a, b) if isinstance(b, flambeau.Tensor) else limit(a, b)
 
     def function(self, other):
         _lists(name, self, other)
@@ -200,10 +200,10 @@ for _name in ("add", "sub"):
     _binary(_name, with_alpha=True)
 for _name in ("mul", "div"):
     _binary(_name)
-_extreme("maximum", flambeau.maximum)
-_extreme("minimum", flambeau.minimum)
-_extreme("clamp_min", flambeau.maximum)
-_extreme("clamp_max", flambeau.minimum)
+_extreme("maximum", flambeau.maximum, flambeau.clamp_min)
+_extreme("minimum", flambeau.minimum, flambeau.clamp_max)
+_extreme("clamp_min", flambeau.maximum, flambeau.clamp_min)
+_extreme("clamp_max", flambeau.minimum, flambeau.clamp_max)
 for _name in ("addcmul", "addcdiv"):
     _pointwise(_name)
 _publish("lerp", _lerp, _lerp_)

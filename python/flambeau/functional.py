@@ -233,7 +233,9 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     if p is None or p == "fro":
         p = 2.0
     elif p == "nuc":
-        raise NotImplementedError("norm(p='nuc') needs the singular value decomposition, which is not there yet")
+        if dim is None and input.dim() != 2:
+            raise RuntimeError(f"linalg.matrix_norm: The input tensor A must have at least 2 dimensions; got {input.dim()}")
+        return flambeau.linalg.matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, out=out)
     dims = None if dim is None else [dim] if isinstance(dim, int) else list(dim)
     result = _internal.norm_p(input, dims, keepdim, float(p))
     if out is None:
@@ -260,10 +262,16 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     return _internal.norm_p(x1.unsqueeze(-2) - x2.unsqueeze(-3), [-1], False, float(p))
 
 
+def _unique_slices(input, dim, consecutive, return_inverse, return_counts):
+    values, inverse, counts = _internal.unique_dim(input, dim, consecutive)
+    result = [values, *([inverse] if return_inverse else []), *([counts] if return_counts else [])]
+    return values if len(result) == 1 else tuple(result)
+
+
 def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
     """The elements with runs of equal ones reduced to one."""
     if dim is not None:
-        raise NotImplementedError("unique_consecutive(dim=...) is not there yet")
+        return _unique_slices(input, dim, True, return_inverse, return_counts)
     flat = input.reshape(-1)
     if flat.numel() == 0:
         starts = flambeau.zeros(0, dtype=flambeau.bool)
@@ -282,7 +290,7 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
     """The distinct elements, in order."""
     if dim is not None:
-        raise NotImplementedError("unique(dim=...) is not there yet")
+        return _unique_slices(input, dim, False, return_inverse, return_counts)
     ordered, order = input.reshape(-1).sort(stable=True)
     values, inverse, counts = unique_consecutive(ordered, True, True)
     result = [values]

@@ -67,6 +67,38 @@ def _two_dims(A, dim, name):
     return rows, columns
 
 
+def matrix_sqrth(A):
+    """The square root of positive definite Hermitian matrices ``(..., n, n)``; the lower triangle is read."""
+    if A.dim() < 2:
+        raise RuntimeError("linalg.matrix_sqrth: The input tensor A must have at least 2 dimensions.")
+    if A.size(-1) != A.size(-2):
+        raise RuntimeError(
+            "linalg.matrix_sqrth: A must be batches of square matrices, but they are "
+            f"{A.size(-2)} by {A.size(-1)} matrices"
+        )
+    values, vectors = _native.eigh(A)
+    return (vectors * values.clamp(min=0).sqrt().unsqueeze(-2)) @ vectors.mH
+
+
+_polar_result = collections.namedtuple("linalg_polar", ["U", "H"])
+
+
+def polar(A, *, out=None):
+    """``A = U H`` with orthonormal columns in ``U`` and Hermitian positive semidefinite ``H``, by singular values."""
+    if A.dim() < 2:
+        raise RuntimeError("linalg.polar: The input tensor A must have at least 2 dimensions.")
+    if A.size(-2) < A.size(-1):
+        raise RuntimeError(
+            "linalg.polar: input must have at least as many rows as columns, but got "
+            f"{A.size(-2)} by {A.size(-1)} matrices"
+        )
+    u, s, vh = _native.svd(A, full_matrices=False)
+    found = _polar_result(u @ vh, (vh.mH * s.unsqueeze(-2)) @ vh)
+    if out is None:
+        return found
+    return _polar_result(*(_into(target, value) for target, value in zip(out, found)))
+
+
 def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=None):
     """The norm of matrices in two dimensions: 'fro', 'nuc', 1, -1, 2, -2, inf or -inf."""
     rows, columns = _two_dims(A, dim, "linalg.matrix_norm")
@@ -82,7 +114,9 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=No
         return _into(out, vector_norm(A, 2, (rows, columns), keepdim))
     if ord in ("nuc", 2, -2):
         values = _native.svdvals(A.movedim((rows, columns), (-2, -1)))
-        result = values.sum(-1) if ord == "nuc" else values.amax(-1) if ord == 2 else values.amin(-1)
+        # Without singular values the largest is zero.
+        summed = ord == "nuc" or ord == 2 and values.size(-1) == 0
+        result = values.sum(-1) if summed else values.amin(-1) if ord == -2 else values.amax(-1)
         if keepdim:
             for d in sorted((rows, columns)):
                 result = result.unsqueeze(d)

@@ -11,6 +11,7 @@ globals().update(
 _SAME = {
     "digamma": "digamma", "psi": "digamma", "gammaln": "lgamma", "erf": "erf", "erfc": "erfc", "erfinv": "erfinv",
     "exp2": "exp2", "expm1": "expm1", "log1p": "log1p", "logsumexp": "logsumexp", "log_softmax": "log_softmax",
-    "softmax": "softmax", "expit": "sigmoid", "sinc": "sinc", "round": "round", "xlogy": "xlogy",
+    "i0": "i0", "gammainc": "igamma", "gammaincc": "igammac", "logit": "logit", "multigammaln": "mvlgamma",
+    "polygamma": "polygamma", "softmax": "softmax", "expit": "sigmoid", "sinc": "sinc", "round": "round", "xlogy": "xlogy",
 }
 globals().update({_new: getattr(flambeau, _old) for _new, _old in _SAME.items() if hasattr(flambeau, _old)})

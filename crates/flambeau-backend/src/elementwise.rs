@@ -56,6 +56,20 @@ pub enum UnaryOp {
     I1,
     I1e,
     Ndtri,
+    LogNdtr,
+    Erfcx,
+    /// `-x ln x`
+    Entr,
+    AiryAi,
+    BesselJ0,
+    BesselJ1,
+    BesselY0,
+    BesselY1,
+    ModifiedBesselK0,
+    ModifiedBesselK1,
+    ScaledModifiedBesselK0,
+    ScaledModifiedBesselK1,
+    SphericalBesselJ0,
     Sinc,
     Sigmoid,
     /// Any dtype to `bool`.
@@ -149,6 +163,13 @@ pub enum BinaryOp {
     Logaddexp2,
     Xlogy,
     Xlog1py,
+    /// Hurwitz' zeta function of exponent `a` at base `b`.
+    Zeta,
+    /// Regularised incomplete gamma functions of `a` at `b`, lower and upper.
+    Igamma,
+    Igammac,
+    /// The polynomial of degree `b` at `a`; `p[0]` is the [`Polynomial`] as a number.
+    Orthogonal,
     Heaviside,
     /// Real parts `a`, `b` to a complex output.
     Complex,
@@ -178,6 +199,42 @@ pub enum BinaryOp {
     HardswishBackward,
     /// `b` = x, `p = [lambda]`: gradient where `|x| > lambda`
     HardshrinkBackward,
+}
+
+/// A family of orthogonal polynomials, for [`BinaryOp::Orthogonal`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Polynomial {
+    ChebyshevT,
+    ChebyshevU,
+    ChebyshevV,
+    ChebyshevW,
+    HermiteH,
+    HermiteHe,
+    LaguerreL,
+    LegendreP,
+    /// The shifted ones, of `2x - 1`.
+    ShiftedT,
+    ShiftedU,
+    ShiftedV,
+    ShiftedW,
+}
+
+impl Polynomial {
+    pub const ALL: [Polynomial; 12] = [
+        Polynomial::ChebyshevT,
+        Polynomial::ChebyshevU,
+        Polynomial::ChebyshevV,
+        Polynomial::ChebyshevW,
+        Polynomial::HermiteH,
+        Polynomial::HermiteHe,
+        Polynomial::LaguerreL,
+        Polynomial::LegendreP,
+        Polynomial::ShiftedT,
+        Polynomial::ShiftedU,
+        Polynomial::ShiftedV,
+        Polynomial::ShiftedW,
+    ];
 }
 
 /// `out = op(a, b, c)`; one dtype unless noted.

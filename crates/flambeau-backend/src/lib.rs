@@ -26,7 +26,7 @@ pub mod scalar;
 mod window;
 
 pub use contraction::{Attention, Contraction, ConvParams};
-pub use elementwise::{BinaryOp, Elementwise, TernaryOp, UnaryOp};
+pub use elementwise::{BinaryOp, Elementwise, Polynomial, TernaryOp, UnaryOp};
 pub use index::{Indexing, ScatterReduce};
 pub use norm::Norms;
 pub use optimizers::{AdadeltaStep, AdamStep, Optimizers, RmspropStep, SgdStep};

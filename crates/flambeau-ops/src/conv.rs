@@ -294,6 +294,10 @@ pub fn conv(t: &Tensor, w: &Tensor, bias: Option<&Tensor>, c: &ConvParams) -> Re
         );
         sizes.push(out_size(n, k, c.stride[i], c.padding[i], c.dilation[i]));
     }
+    if t.dtype().is_int() {
+        let y = crate::conv_whole::conv(&t, w, bias, c, &sizes)?;
+        return if added { squeeze(&y, 0) } else { Ok(y) };
+    }
     let args = [Some(&t), Some(w), bias];
     let y =
         call1(&convolution_kernel::OP, if bias.is_some() { &args } else { &args[..2] }, geometry_params(c, &sizes))?;
@@ -397,6 +401,10 @@ pub fn conv_transpose(
             layout::fmt(&t.sizes()[2..])
         );
         sizes.push(n);
+    }
+    if t.dtype().is_int() {
+        let y = crate::conv_whole::conv_transpose(&t, w, bias, c, &sizes)?;
+        return if added { squeeze(&y, 0) } else { Ok(y) };
     }
     let args = [Some(&t), Some(w), bias];
     let y = call1(&conv_input::OP, if bias.is_some() { &args } else { &args[..2] }, geometry_params(c, &sizes))?;

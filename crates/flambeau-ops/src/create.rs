@@ -149,8 +149,12 @@ rows! { ROWS_ALL:
     logspace = factory("logspace(Scalar start, Scalar end, int steps, float base=10.0, *, Tensor? out=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False) -> Tensor",
         "`base` to the power of evenly spaced numbers.", |_, p| {
             let d = p.dtype(4).unwrap_or_else(default_dtype);
-            let e = spaced(p.scalar(0), p.scalar(1), p.int(2), DType::F64, Device::CPU)?;
-            let y = crate::binary::pow(&Tensor::wrapped(Scalar::Float(p.float(3)))?, &e)?;
+            // Integers are made from whole ends and a whole base.
+            let int = d.is_int();
+            let end = |s: Scalar| if int { Scalar::Float(s.to_f64().trunc()) } else { s };
+            let base = if int { p.float(3).trunc() } else { p.float(3) };
+            let e = spaced(end(p.scalar(0)), end(p.scalar(1)), p.int(2), DType::F64, Device::CPU)?;
+            let y = crate::binary::pow(&Tensor::wrapped(Scalar::Float(base))?, &e)?;
             one(crate::copy::to_dtype(&y, d)?)
         });
     linspace_tensor = factory("linspace(Tensor|Scalar start, Tensor|Scalar end, int steps, *, Tensor? out=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? requires_grad=False, bool? pin_memory=False) -> Tensor",

@@ -13,6 +13,8 @@ pub mod attention;
 pub mod binary;
 pub mod compare;
 pub mod conv;
+mod conv_whole;
+pub mod copies;
 pub mod copy;
 pub mod count;
 pub mod create;
@@ -21,11 +23,13 @@ mod decompose_run;
 pub mod diagonal;
 mod einsum;
 pub mod fft;
+pub mod histogram;
 pub mod index;
 pub mod indexing;
 pub mod linalg;
 pub mod loss;
 pub mod matmul;
+pub mod native_norm;
 mod nodes;
 pub mod norm;
 pub mod order;
@@ -34,8 +38,11 @@ pub mod random;
 pub mod reduce;
 mod resample;
 pub mod scatter;
+pub mod selection;
 pub mod shape;
 pub mod softmax;
+pub mod special;
+pub mod spectrum;
 pub mod statistics;
 pub mod ternary;
 pub mod unary;
@@ -64,6 +71,7 @@ pub fn registry() -> &'static [&'static OpDef] {
     static ALL: LazyLock<Vec<&'static OpDef>> = LazyLock::new(|| {
         let families = [
             unary::ROWS,
+            special::ROWS,
             activation::ROWS,
             binary::ROWS,
             ternary::ROWS,
@@ -85,12 +93,17 @@ pub fn registry() -> &'static [&'static OpDef] {
             decompose::ROWS,
             linalg::ROWS,
             fft::ROWS,
+            spectrum::ROWS,
+            selection::ROWS,
+            histogram::ROWS,
+            copies::ROWS,
             resample::ROWS,
             count::ROWS,
             conv::ROWS,
             pool::ROWS,
             softmax::ROWS,
             norm::ROWS,
+            native_norm::ROWS,
             loss::ROWS,
             attention::ROWS,
         ];

@@ -165,7 +165,15 @@ rows! { ROWS_ALL:
         sig: "addr(Tensor input, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1, Tensor? out=None) -> Tensor",
         doc: "`beta * input + alpha *` the outer product of two vectors.",
         surfaces: FMI,
-        kind: Kind::Composite(|x, p| one(blend(arg(x, 0)?, &call1(&outer::OP, &x[1..3], Params::new())?, p)?)),
+        kind: Kind::Composite(|x, p| {
+            let (t, y) = (arg(x, 0)?, call1(&outer::OP, &x[1..3], Params::new())?);
+            if t.dtype() == DType::Bool && y.dtype() == DType::Bool {
+                // Sums of bools are or, factors are and.
+                let truth = |i| Scalar::Bool(p.opt_scalar(i).is_none_or(|s| s.to_complex() != (0.0, 0.0)));
+                return one(blend(t, &y, &flambeau_core::params![truth(0), truth(1)])?);
+            }
+            one(blend(t, &y, p)?)
+        }),
         ..BASE
     };
     mv = OpDef {

@@ -82,6 +82,36 @@ fn layer_backward_meaning(x: Inputs, p: &Params) -> Result<Outs> {
     Ok(smallvec::smallvec![back(gx)?, back(reshape(&dw, shape)?)?, back(reshape(&db, shape)?)?])
 }
 
+/// PyTorch's checks of layer norm's operands.
+pub(crate) fn check_layer(t: &Tensor, shape: &[i64], w: Option<&Tensor>, b: Option<&Tensor>) -> Result<()> {
+    check!(
+        !shape.is_empty(),
+        Runtime,
+        "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = {}",
+        layout::fmt(shape)
+    );
+    for (v, what) in [(w, "weight"), (b, "bias")] {
+        if let Some(v) = v {
+            check!(
+                v.sizes() == shape,
+                Runtime,
+                "Expected {what} to be of same shape as normalized_shape, but got {what} of shape {} and normalized_shape = {}",
+                layout::fmt(v.sizes()),
+                layout::fmt(shape)
+            );
+        }
+    }
+    check!(
+        t.ndim() >= shape.len() && &t.sizes()[t.ndim() - shape.len()..] == shape,
+        Runtime,
+        "Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}",
+        layout::fmt(shape),
+        layout::fmt(shape).trim_matches(['[', ']']),
+        layout::fmt(t.sizes())
+    );
+    Ok(())
+}
+
 fn layer_vjp(c: &Vjp) -> Result<Grads> {
     let Some(g) = c.grad(0) else { return Ok((0..c.inputs()).map(|_| None).collect()) };
     let w = c.opt_x(1)?;
@@ -258,17 +288,7 @@ rows! { ROWS_ALL:
         kind: Kind::Composite(|x, p| {
             let (t, w, b) = (arg(x, 0)?, opt(x, 1), opt(x, 2));
             let shape = p.ints(0);
-            check!(!shape.is_empty(), Runtime,
-                "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = {}", layout::fmt(shape));
-            for (v, what) in [(w, "weight"), (b, "bias")] {
-                if let Some(v) = v {
-                    check!(v.sizes() == shape, Runtime,
-                        "Expected {what} to be of same shape as normalized_shape, but got {what} of shape {} and normalized_shape = {}", layout::fmt(v.sizes()), layout::fmt(shape));
-                }
-            }
-            check!(t.ndim() >= shape.len() && &t.sizes()[t.ndim() - shape.len()..] == shape, Runtime,
-                "Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}",
-                layout::fmt(shape), layout::fmt(shape).trim_matches(['[', ']']), layout::fmt(t.sizes()));
+            check_layer(t, shape, w, b)?;
             check!(t.dtype().is_float(), NotImplemented, "\"LayerNormKernelImpl\" not implemented for '{}'", t.dtype().scalar_name());
             one(flambeau_core::call(&layer_norm_kernel::OP, &[Some(t), w, b], params![shape, p.float(1)])?.swap_remove(0))
         }),
@@ -484,6 +504,11 @@ pub fn batch_norm(
     momentum: Option<f64>,
     eps: f64,
 ) -> Result<Tensor> {
+    if x.numel() == 0 && x.ndim() == 1 {
+        // PyTorch lets a batch of nothing pass.
+        let of = |v: Option<&Tensor>| v.map(|v| crate::view::narrow(v, 0, 0, v.numel().min(1))).transpose();
+        return affine(crate::copy::clone(x)?, of(w)?.as_ref(), of(b)?.as_ref());
+    }
     check!(x.ndim() >= 2, Runtime, "batch_norm: expected at least 2D input (got {}D input)", x.ndim());
     check!(x.dtype().is_float(), NotImplemented, "\"batch_norm\" not implemented for '{}'", x.dtype().scalar_name());
     let [n, c, s] = channels(x);
@@ -521,11 +546,8 @@ pub fn batch_norm(
             let m = (n * s) as f64;
             let unbiased = mul_scalar(&var, m / (m - 1.0))?;
             for (running, new) in [(rm, &outs[1]), (rv, &unbiased)] {
-                let blended = add(
-                    &mul_scalar(running, 1.0 - k)?,
-                    &crate::copy::to_dtype(&mul_scalar(new, k)?, running.dtype())?,
-                )?;
-                crate::copy::copy_(running, &blended)?;
+                let blended = add(&mul_scalar(&wide(running)?, 1.0 - k)?, &mul_scalar(&wide(new)?, k)?)?;
+                crate::copy::copy_(running, &crate::copy::to_dtype(&blended, running.dtype())?)?;
             }
             Ok(())
         })?;

@@ -149,7 +149,17 @@ fn scan_run(b: &dyn Backend, op: ScanOp, x: Inputs, o: &[Tensor], p: &Params) ->
     if x.ndim() == 0 {
         return b.copy(x.raw(), o[0].raw());
     }
-    b.scan(op, x.raw(), o[0].raw(), None, wrap_dim(p.int(0), x.ndim())?)
+    let d = wrap_dim(p.int(0), x.ndim())?;
+    if op == ScanOp::LogSumExp && x.dtype().is_complex() && x.numel() > 0 {
+        let at = |t: &Tensor, i| flambeau_core::autograd::no_grad(|| crate::view::select(&t.detach(), d as i64, i));
+        b.copy(at(&x, 0)?.raw(), at(&o[0], 0)?.raw())?;
+        for i in 1..x.sizes()[d] {
+            let (last, next, out) = (at(&o[0], i - 1)?, at(&x, i)?, at(&o[0], i)?);
+            b.binary(flambeau_core::backend::BinaryOp::Logaddexp, &[], last.raw(), next.raw(), out.raw())?;
+        }
+        return Ok(());
+    }
+    b.scan(op, x.raw(), o[0].raw(), None, d)
 }
 
 /// As [`scan_pair_meta`], but row-major.

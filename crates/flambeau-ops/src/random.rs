@@ -199,8 +199,13 @@ rows! { ROWS_ALL:
         let x = arg(x, 0)?;
         check!(x.dtype().is_float(), Runtime, "Expected p_in to be a floating point tensor, got {}", x.dtype().scalar_name());
         let t = Tensor::empty(x.sizes(), x.dtype(), x.device())?;
-        bernoulli_each(&t, x, p.generator(0))?;
-        one(t)
+        bernoulli_each(&t, &x.detach(), p.generator(0))?;
+        if !x.requires_grad() {
+            return one(t);
+        }
+        // The result follows its probabilities, with gradient zero.
+        let never = Tensor::wrapped(flambeau_core::Scalar::Bool(false))?;
+        one(crate::ternary::where_(&never, x, &t)?)
     }) };
     bernoulli_p = OpDef { surfaces: FM, ..maker("bernoulli(Tensor input, float p, *, Generator? generator=None) -> Tensor", "One or zero, with one probability.", |x, p| {
         let x = arg(x, 0)?;

@@ -77,6 +77,23 @@ fn run(
     }
 }
 
+/// Shifted by the largest real part, outside any graph.
+fn complex_logsumexp(b: &dyn Backend, x: &Tensor, out: &Tensor, p: &Params) -> Result<()> {
+    let y = flambeau_core::autograd::no_grad(|| {
+        let (x, dims) = (x.detach(), dims_of(p, 0));
+        let real = crate::copy::real(&x)?;
+        if x.numel() == 0 {
+            return unary::log(&sum(&unary::exp(&x)?, dims, true)?);
+        }
+        let top = amax(&real, dims, true)?;
+        let zero = crate::create::zeros_like(&top)?;
+        let top = crate::ternary::where_(&unary::isfinite(&top)?, &top, &zero)?;
+        let y = unary::log(&sum(&unary::exp(&sub(&x, &top)?)?, dims, true)?)?;
+        crate::binary::add(&y, &top)
+    })?;
+    b.copy(crate::view::reshape(&y, out.sizes())?.raw(), out.raw())
+}
+
 pub(crate) fn meta(x: &Tensor, p: &Params, dtype: DType) -> Result<Metas> {
     let mask = wrap_dims(dims_of(p, 0), x.ndim())?;
     Ok(smallvec::smallvec![Meta::new(&reduced(x.sizes(), &mask, p.bool(1)), dtype, x.device())])
@@ -305,9 +322,14 @@ rows! { ROWS_ALL:
         doc: "log(sum(exp(x))) over `dim`, computed without overflow.",
         kind: Kind::Kernel {
             infer: |x, p| { let x = arg(x, 0)?; let d = if x.dtype().is_differentiable() { x.dtype() } else { default_dtype() }; meta(x, p, d) },
-            run: |b, x, o, p| run(b, ReduceOp::LogSumExp, x, o, p, Some(o[0].dtype()), &[]),
+            run: |b, x, o, p| {
+                if o[0].dtype().is_complex() {
+                    return complex_logsumexp(b, arg(x, 0)?, &o[0], p);
+                }
+                run(b, ReduceOp::LogSumExp, x, o, p, Some(o[0].dtype()), &[])
+            },
         },
-        diff: vjp(|c| grads!(c; 0 => mul(&back(c, c.g())?, &unary::exp(&sub(&c.x(0)?, &back(c, &c.y(0)?)?)?)?))),
+        diff: vjp(|c| grads!(c; 0 => mul(&back(c, c.g())?, &crate::copy::conj(&unary::exp(&sub(&c.x(0)?, &back(c, &c.y(0)?)?)?)?)?))),
         saves: flambeau_core::op::Saves { inputs: 1, outputs: 1, cross: false },
         samples: Some(|s| { for k in [true, false] { let x = s.normal(&[2, 3]); s.push(vec![Some(x)], params![[1i64], k], 1) } }),
         ..BASE

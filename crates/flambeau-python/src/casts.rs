@@ -130,6 +130,7 @@ views_in_place! {
     UNSQUEEZE, "unsqueeze", "UnsqueezeBackward1", "unsqueeze_(Tensor input, int dim) -> Tensor";
     SQUEEZE, "squeeze", "SqueezeBackward3", "squeeze_(Tensor input) -> Tensor";
     SQUEEZE_DIM, "squeeze_dim", "SqueezeBackward4", "squeeze_(Tensor input, int dim) -> Tensor";
+    SQUEEZE_DIMS, "squeeze_dims", "SqueezeBackward5", "squeeze_(Tensor input, int[] dim) -> Tensor";
     T, "t", "TBackward1", "t_(Tensor input) -> Tensor";
     TRANSPOSE, "transpose", "TransposeBackward1", "transpose_(Tensor input, int dim0, int dim1) -> Tensor";
     SWAPAXES, "transpose", "TransposeBackward1", "swapaxes_(Tensor input, int axis0, int axis1) -> Tensor";

@@ -6,6 +6,7 @@ import warnings
 import flambeau
 
 from .. import _C
+from ._functional_resize import interpolate
 
 F = _C._nn
 
@@ -228,7 +229,7 @@ def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=
     warnings.warn(
         "`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2
     )
-    return F.interpolate(input, size, scale_factor, mode, align_corners)
+    return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(input, size=None, scale_factor=None):
@@ -237,7 +238,7 @@ def upsample_nearest(input, size=None, scale_factor=None):
         "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.",
         stacklevel=2,
     )
-    return F.interpolate(input, size, scale_factor, mode="nearest")
+    return interpolate(input, size, scale_factor, mode="nearest")
 
 
 def upsample_bilinear(input, size=None, scale_factor=None):
@@ -246,4 +247,4 @@ def upsample_bilinear(input, size=None, scale_factor=None):
         "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.",
         stacklevel=2,
     )
-    return F.interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
+    return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)

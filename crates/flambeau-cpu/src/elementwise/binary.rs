@@ -4,9 +4,8 @@ use super::block::{Args, Body};
 use super::unary::{gelu_inner, sigmoid, tanh_softplus};
 use crate::drive::GRAIN;
 use crate::isa::{Isa, Kernel, pick, pick_small};
-use crate::math::Real;
-use flambeau_backend::BinaryOp;
-use flambeau_backend::DType;
+use crate::math::{Real, bessel, orthogonal, special};
+use flambeau_backend::{BinaryOp, DType, Polynomial};
 use std::marker::PhantomData;
 
 pub trait Binary: 'static {
@@ -126,6 +125,10 @@ bodies! {
         let y = if a == T::ZERO { T::ZERO } else { y };
         if b.is_nan() { b } else { y }
     };
+    Zeta(a, b, _p) T::of(special::hurwitz_zeta(a.wide(), b.wide()));
+    Igamma(a, b, _p) T::of(bessel::igamma(a.wide(), b.wide()));
+    Igammac(a, b, _p) T::of(bessel::igammac(a.wide(), b.wide()));
+    Orthogonal(a, b, p) T::of(orthogonal::value(Polynomial::ALL[p[0].wide() as usize], a.wide(), b.wide()));
     Heaviside(a, b, _p) {
         let y = if a > T::ZERO { T::ONE } else { T::ZERO };
         if a == T::ZERO { b } else { y }
@@ -271,6 +274,10 @@ pub fn body(op: BinaryOp, t: DType, scaled: bool) -> Option<Body<3>> {
                 B::Logaddexp2 => small::<Logaddexp2>(t),
                 B::Xlogy => small::<Xlogy>(t),
                 B::Xlog1py => small::<Xlog1py>(t),
+                B::Zeta => small::<Zeta>(t),
+                B::Igamma => small::<Igamma>(t),
+                B::Igammac => small::<Igammac>(t),
+                B::Orthogonal => small::<Orthogonal>(t),
                 B::EluBackward => fast::<EluBackward>(t),
                 B::GeluBackward => fast::<GeluBackward>(t),
                 B::GeluTanhBackward => fast::<GeluTanhBackward>(t),

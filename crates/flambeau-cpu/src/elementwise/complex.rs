@@ -237,6 +237,7 @@ zips! {
     Mul(a, b, _p) a * b;
     Div(a, b, _p) a.over(b);
     Pow(a, b, _p) Cx::of(a.wide().pow(b.wide()));
+    Logaddexp(a, b, _p) Cx::of(a.wide().log_add(b.wide()));
     // y is the forward output; gradients conjugate the derivative.
     TanhBackward(g, y, _p) {
         let d = cx(T::ONE, T::ZERO) - y * y;
@@ -308,6 +309,7 @@ pub fn binary(op: BinaryOp, t: DType, scaled: bool) -> Option<Body<3>> {
         B::Mul => (zip::<Mul>(t), t, t),
         B::Div => (zip::<Div>(t), t, t),
         B::Pow => (zip::<Pow>(t), t, t),
+        B::Logaddexp => (zip::<Logaddexp>(t), t, t),
         B::TanhBackward => (zip::<TanhBackward>(t), t, t),
         B::SigmoidBackward => (zip::<SigmoidBackward>(t), t, t),
         B::Eq => (compare::<0, false>(t), DType::Bool, t),

@@ -3,7 +3,7 @@
 use super::block::{Args, Body};
 use crate::drive::GRAIN;
 use crate::isa::{Isa, Kernel, pick, pick_small};
-use crate::math::{Real, special};
+use crate::math::{Real, bessel, special};
 use flambeau_backend::DType;
 use flambeau_backend::UnaryOp;
 use std::marker::PhantomData;
@@ -195,6 +195,19 @@ scalars! {
     I1 special::i1;
     I1e special::i1e;
     Ndtri special::ndtri;
+    LogNdtr bessel::log_ndtr;
+    Erfcx bessel::erfcx;
+    Entr bessel::entr;
+    AiryAi bessel::airy_ai;
+    BesselJ0 bessel::bessel_j0;
+    BesselJ1 bessel::bessel_j1;
+    BesselY0 bessel::bessel_y0;
+    BesselY1 bessel::bessel_y1;
+    ModifiedBesselK0 bessel::modified_bessel_k0;
+    ModifiedBesselK1 bessel::modified_bessel_k1;
+    ScaledModifiedBesselK0 bessel::scaled_modified_bessel_k0;
+    ScaledModifiedBesselK1 bessel::scaled_modified_bessel_k1;
+    SphericalBesselJ0 bessel::spherical_bessel_j0;
 }
 
 fn fast<O: Unary>(t: DType) -> unsafe fn(Args<2>) {
@@ -295,6 +308,19 @@ pub fn body(op: UnaryOp, t: DType, p: &mut [f64; 4], given: usize) -> Option<Bod
                         U::I1 => small::<I1>(t),
                         U::I1e => small::<I1e>(t),
                         U::Ndtri => small::<Ndtri>(t),
+                        U::LogNdtr => small::<LogNdtr>(t),
+                        U::Erfcx => small::<Erfcx>(t),
+                        U::Entr => small::<Entr>(t),
+                        U::AiryAi => small::<AiryAi>(t),
+                        U::BesselJ0 => small::<BesselJ0>(t),
+                        U::BesselJ1 => small::<BesselJ1>(t),
+                        U::BesselY0 => small::<BesselY0>(t),
+                        U::BesselY1 => small::<BesselY1>(t),
+                        U::ModifiedBesselK0 => small::<ModifiedBesselK0>(t),
+                        U::ModifiedBesselK1 => small::<ModifiedBesselK1>(t),
+                        U::ScaledModifiedBesselK0 => small::<ScaledModifiedBesselK0>(t),
+                        U::ScaledModifiedBesselK1 => small::<ScaledModifiedBesselK1>(t),
+                        U::SphericalBesselJ0 => small::<SphericalBesselJ0>(t),
                         U::Sinc => small::<Sinc>(t),
                         _ => return None,
                     }

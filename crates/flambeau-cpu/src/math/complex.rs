@@ -144,6 +144,20 @@ impl C {
         cx(1.0 + x, y).ln()
     }
 
+    /// `ln(e^self + e^other)`, from the operand with the larger real part.
+    pub fn log_add(self, other: C) -> C {
+        for z in [self, other] {
+            if z.is_nan() {
+                return cx(f64::NAN, f64::NAN);
+            }
+        }
+        let (low, high) = if self.re < other.re { (self, other) } else { (other, self) };
+        if low.re == high.re && low.re.is_infinite() {
+            return if low.re < 0.0 { low } else { (low.exp() + high.exp()).ln() };
+        }
+        (low - high).exp().log1p() + high
+    }
+
     pub fn sqrt(self) -> C {
         let (x, y) = (self.re, self.im);
         if x == 0.0 && y == 0.0 {
@@ -190,7 +204,12 @@ impl C {
     pub fn tanh(self) -> C {
         let (x, y) = (self.re, self.im);
         if x.abs() > 22.0 {
-            return cx(1f64.copysign(x), 4.0 * (y.sin() * y.cos()) * (-2.0 * x.abs()).exp());
+            if x.is_finite() && !y.is_finite() {
+                return cx(f64::NAN, f64::NAN);
+            }
+            // At infinity nothing is left of the angle, even where it has no sine.
+            let turn = if x.is_finite() { y.sin() * y.cos() } else { 0.0 };
+            return cx(1f64.copysign(x), 4.0 * turn * (-2.0 * x.abs()).exp());
         }
         // (with t = tan y, s = sinh x: 1 + t^2 is 1/cos^2)
         let t = y.tan();

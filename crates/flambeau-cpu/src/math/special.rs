@@ -113,7 +113,7 @@ pub fn polygamma(n: f64, x: f64) -> f64 {
 }
 
 /// Clenshaw's sum of a Chebyshev series at `u` in [-1, 1].
-fn chebyshev(c: &[f64], u: f64) -> f64 {
+pub(super) fn chebyshev(c: &[f64], u: f64) -> f64 {
     let (mut b1, mut b2) = (0.0, 0.0);
     for &c in c[1..].iter().rev() {
         (b1, b2) = (2.0 * u * b1 - b2 + c, b1);

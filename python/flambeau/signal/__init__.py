@@ -1,0 +1,5 @@
+"""Signal processing, under PyTorch's ``torch.signal`` names."""
+
+from . import windows
+
+__all__ = ["windows"]
