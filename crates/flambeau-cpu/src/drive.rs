@@ -92,6 +92,25 @@ impl<const N: usize> Loop<N> {
         self.dims.len() == 1 && self.dims[0].strides[k] == item as isize
     }
 
+    /// The pointers at index `c` of dimension 0, `r` of dimension `dim`, and `rest` of the other ones (row-major, dimension 1
+    /// fastest): where a tile that spans both dimensions begins.
+    #[inline(always)]
+    pub fn tile(&self, c: usize, dim: usize, r: usize, mut rest: usize) -> [*mut u8; N] {
+        let mut at = self.ptrs;
+        let mut shift = |d: usize, i: usize| {
+            for k in 0..N {
+                at[k] = at[k].wrapping_offset(i as isize * self.dims[d].strides[k]);
+            }
+        };
+        shift(0, c);
+        shift(dim, r);
+        for d in (1..self.dims.len()).filter(|&d| d != dim) {
+            shift(d, rest % self.dims[d].size);
+            rest /= self.dims[d].size;
+        }
+        at
+    }
+
     /// Calls `f(n, pointers, byte strides)` for each run of the loop's positions `range`.
     #[inline(always)]
     pub fn for_range(&self, range: Range<usize>, mut f: impl FnMut(usize, &[*mut u8; N], &[isize; N])) {

@@ -10,6 +10,7 @@ pub mod float8;
 mod gemm;
 mod index;
 pub mod isa;
+mod lanes;
 pub mod math;
 mod norm;
 mod number;

@@ -1,208 +1,190 @@
-//! Real and complex numbers under one name.
+//! Real and complex numbers under one name, with what is compiled for each.
 
-use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
+use faer::traits::{ComplexField, RealField, num_traits};
 
-/// A complex number in double precision.
-#[derive(Clone, Copy, PartialEq, Default, Debug)]
-#[repr(C)]
-pub struct C64 {
-    pub re: f64,
-    pub im: f64,
+use crate::svd::Svd;
+use crate::{NoConvergence, cholesky, eigh, lu, qr, svd, triangular};
+
+pub type C32 = faer::complex::Complex<f32>;
+pub type C64 = faer::complex::Complex<f64>;
+
+/// `f32` or `f64`.
+pub trait Real: RealField + num_traits::Float + Default + Send + Sync + 'static {
+    fn of(x: f64) -> Self;
 }
 
-/// What the algorithms compute with: `f64` or [`C64`].
-pub trait Field:
-    Copy
-    + Default
-    + PartialEq
-    + Send
-    + Sync
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
-    + AddAssign
-    + SubAssign
-    + MulAssign
-    + 'static
-{
-    const COMPLEX: bool;
-    fn real(re: f64) -> Self;
-    /// A real field ignores `im`.
-    fn parts(re: f64, im: f64) -> Self;
-    fn re(self) -> f64;
-    fn im(self) -> f64;
-    fn conj(self) -> Self;
-    fn scale(self, by: f64) -> Self;
+impl Real for f32 {
+    fn of(x: f64) -> f32 {
+        x as f32
+    }
+}
 
-    fn norm_sqr(self) -> f64 {
-        self.re() * self.re() + self.im() * self.im()
+impl Real for f64 {
+    fn of(x: f64) -> f64 {
+        x
+    }
+}
+
+/// What matrices consist of. The methods on slices are the functions of the modules, compiled here once.
+pub trait Field: ComplexField<Real: Real> + Copy + Default + Send + Sync + 'static {
+    /// A real field ignores `im`.
+    fn parts(re: Self::Real, im: Self::Real) -> Self;
+
+    fn real(re: Self::Real) -> Self {
+        Self::from_real_impl(&re)
+    }
+
+    fn re(self) -> Self::Real {
+        Self::real_part_impl(&self)
+    }
+
+    fn im(self) -> Self::Real {
+        Self::imag_part_impl(&self)
+    }
+
+    fn conj(self) -> Self {
+        Self::conj_impl(&self)
+    }
+
+    fn scale(self, by: Self::Real) -> Self {
+        Self::mul_real_impl(&self, &by)
+    }
+
+    fn over(self, by: Self::Real) -> Self {
+        Self::parts(self.re() / by, self.im() / by)
     }
 
     /// `|re| + |im|`, by which LAPACK chooses pivots.
-    fn size(self) -> f64 {
-        self.re().abs() + self.im().abs()
+    fn size(self) -> Self::Real {
+        Self::abs1_impl(&self)
     }
 
     /// The modulus, without overflow.
-    fn modulus(self) -> f64 {
-        if Self::COMPLEX { self.re().hypot(self.im()) } else { self.re().abs() }
-    }
-}
-
-impl Field for f64 {
-    const COMPLEX: bool = false;
-    fn real(re: f64) -> f64 {
-        re
-    }
-    fn parts(re: f64, _: f64) -> f64 {
-        re
-    }
-    fn re(self) -> f64 {
-        self
-    }
-    fn im(self) -> f64 {
-        0.0
-    }
-    fn conj(self) -> f64 {
-        self
-    }
-    fn scale(self, by: f64) -> f64 {
-        self * by
-    }
-}
-
-impl Field for C64 {
-    const COMPLEX: bool = true;
-    fn real(re: f64) -> C64 {
-        C64 { re, im: 0.0 }
-    }
-    fn parts(re: f64, im: f64) -> C64 {
-        C64 { re, im }
-    }
-    fn re(self) -> f64 {
-        self.re
-    }
-    fn im(self) -> f64 {
-        self.im
-    }
-    fn conj(self) -> C64 {
-        C64 { re: self.re, im: -self.im }
-    }
-    fn scale(self, by: f64) -> C64 {
-        C64 { re: self.re * by, im: self.im * by }
-    }
-}
-
-impl C64 {
-    pub fn new(re: f64, im: f64) -> C64 {
-        C64 { re, im }
+    fn modulus(self) -> Self::Real {
+        num_traits::Float::hypot(self.re(), self.im())
     }
 
-    /// The principal square root.
-    pub fn sqrt(self) -> C64 {
-        let r = self.re.hypot(self.im);
-        if r == 0.0 {
-            return C64::default();
+    /// The quotient, by Smith's algorithm, which does not overflow early.
+    fn quotient(self, o: Self) -> Self {
+        use num_traits::Float;
+        if Self::IS_REAL {
+            return self / o;
         }
-        let a = ((r + self.re.abs()) / 2.0).sqrt();
-        let b = self.im.abs() / (2.0 * a);
-        let (re, im) = if self.re >= 0.0 { (a, b) } else { (b, a) };
-        C64 { re, im: im.copysign(self.im) }
-    }
-}
-
-impl Add for C64 {
-    type Output = C64;
-    fn add(self, o: C64) -> C64 {
-        C64 { re: self.re + o.re, im: self.im + o.im }
-    }
-}
-impl Sub for C64 {
-    type Output = C64;
-    fn sub(self, o: C64) -> C64 {
-        C64 { re: self.re - o.re, im: self.im - o.im }
-    }
-}
-impl Mul for C64 {
-    type Output = C64;
-    fn mul(self, o: C64) -> C64 {
-        C64 { re: self.re * o.re - self.im * o.im, im: self.re * o.im + self.im * o.re }
-    }
-}
-impl Div for C64 {
-    type Output = C64;
-    /// Smith's algorithm, which does not overflow early.
-    fn div(self, o: C64) -> C64 {
-        if o.re.abs() >= o.im.abs() {
-            let r = o.im / o.re;
-            let d = o.re + o.im * r;
-            C64 { re: (self.re + self.im * r) / d, im: (self.im - self.re * r) / d }
+        let (a, b, c, d) = (self.re(), self.im(), o.re(), o.im());
+        if Float::abs(c) >= Float::abs(d) {
+            let r = d / c;
+            let by = c + d * r;
+            Self::parts((a + b * r) / by, (b - a * r) / by)
         } else {
-            let r = o.re / o.im;
-            let d = o.re * r + o.im;
-            C64 { re: (self.re * r + self.im) / d, im: (self.im * r - self.re) / d }
+            let r = c / d;
+            let by = c * r + d;
+            Self::parts((a * r + b) / by, (b * r - a) / by)
         }
     }
+
+    /// See [`cholesky::factor`].
+    fn cholesky(a: &mut [Self], n: usize) -> Result<(), usize>;
+    /// See [`lu::factor`].
+    fn lu(a: &mut [Self], m: usize, n: usize, pivot: bool) -> (Vec<usize>, bool);
+    /// See [`lu::solve`].
+    fn lu_solve(lu: &[Self], pivots: &[usize], b: &mut [Self], n: usize, r: usize);
+    /// See [`triangular::solve`].
+    fn triangular(a: &[Self], b: &mut [Self], n: usize, r: usize, upper: bool, unit: bool);
+    /// See [`qr::factor`].
+    fn qr(a: &mut [Self], m: usize, n: usize) -> Vec<Self>;
+    /// See [`qr::q`].
+    fn q(a: &[Self], taus: &[Self], m: usize, n: usize, p: usize) -> Vec<Self>;
+    /// See [`eigh::eigh`].
+    fn eigh(a: &[Self], n: usize) -> Result<(Vec<Self::Real>, Vec<Self>), NoConvergence>;
+    /// See [`svd::svd`].
+    fn svd(a: &[Self], m: usize, n: usize, full: bool) -> Result<Svd<Self>, NoConvergence>;
 }
-impl Neg for C64 {
-    type Output = C64;
-    fn neg(self) -> C64 {
-        C64 { re: -self.re, im: -self.im }
-    }
+
+macro_rules! field {
+    ($t:ty, $re:ident, $im:ident => $parts:expr) => {
+        impl Field for $t {
+            fn parts($re: Self::Real, $im: Self::Real) -> $t {
+                $parts
+            }
+            fn cholesky(a: &mut [$t], n: usize) -> Result<(), usize> {
+                cholesky::factor(a, n)
+            }
+            fn lu(a: &mut [$t], m: usize, n: usize, pivot: bool) -> (Vec<usize>, bool) {
+                lu::factor(a, m, n, pivot)
+            }
+            fn lu_solve(lu: &[$t], pivots: &[usize], b: &mut [$t], n: usize, r: usize) {
+                lu::solve(lu, pivots, b, n, r)
+            }
+            fn triangular(a: &[$t], b: &mut [$t], n: usize, r: usize, upper: bool, unit: bool) {
+                triangular::solve(a, b, n, r, upper, unit)
+            }
+            fn qr(a: &mut [$t], m: usize, n: usize) -> Vec<$t> {
+                qr::factor(a, m, n)
+            }
+            fn q(a: &[$t], taus: &[$t], m: usize, n: usize, p: usize) -> Vec<$t> {
+                qr::q(a, taus, m, n, p)
+            }
+            fn eigh(a: &[$t], n: usize) -> Result<(Vec<Self::Real>, Vec<$t>), NoConvergence> {
+                eigh::eigh(a, n)
+            }
+            fn svd(a: &[$t], m: usize, n: usize, full: bool) -> Result<Svd<$t>, NoConvergence> {
+                svd::svd(a, m, n, full)
+            }
+        }
+    };
 }
-impl AddAssign for C64 {
-    fn add_assign(&mut self, o: C64) {
-        *self = *self + o;
-    }
-}
-impl SubAssign for C64 {
-    fn sub_assign(&mut self, o: C64) {
-        *self = *self - o;
-    }
-}
-impl MulAssign for C64 {
-    fn mul_assign(&mut self, o: C64) {
-        *self = *self * o;
-    }
-}
+
+field!(f32, re, _im => re);
+field!(f64, re, _im => re);
+field!(C64, re, im => C64 { re, im });
 
 /// `y += f * x`.
-pub fn axpy<T: Field>(y: &mut [T], f: T, x: &[T]) {
+pub(crate) fn axpy<T: Field>(y: &mut [T], f: T, x: &[T]) {
     for (y, &x) in y.iter_mut().zip(x) {
         *y += f * x;
     }
 }
 
-/// The sum of `conj(x) * y`, in four lanes.
-pub fn dot<T: Field>(x: &[T], y: &[T]) -> T {
-    let mut lanes = [T::default(); 4];
-    let (xs, ys) = (x.chunks_exact(4), y.chunks_exact(4));
-    let rest = xs.remainder().iter().zip(ys.remainder()).fold(T::default(), |s, (&a, &b)| s + a.conj() * b);
+/// The sum of `conj(x) * y`, in eight lanes.
+pub(crate) fn dot<T: Field>(x: &[T], y: &[T]) -> T {
+    let mut lanes = [T::default(); 8];
+    let (xs, ys) = (x.chunks_exact(8), y.chunks_exact(8));
+    let mut sum = T::default();
+    for (&a, &b) in xs.remainder().iter().zip(ys.remainder()) {
+        sum += a.conj() * b;
+    }
     for (a, b) in xs.zip(ys) {
-        for i in 0..4 {
+        for i in 0..8 {
             lanes[i] += a[i].conj() * b[i];
         }
     }
-    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]) + rest
+    for half in [4, 2, 1] {
+        for i in 0..half {
+            let other = lanes[i + half];
+            lanes[i] += other;
+        }
+    }
+    sum + lanes[0]
 }
 
 /// The Euclidean norm, safe from overflow and underflow.
-pub fn norm<T: Field>(x: &[T]) -> f64 {
-    let top = x.iter().map(|v| v.size()).fold(0.0, f64::max);
-    if top == 0.0 || !top.is_finite() {
-        return if x.iter().any(|v| v.size().is_nan()) { f64::NAN } else { top };
-    }
-    let by = 1.0 / top;
-    if !by.is_finite() {
+pub(crate) fn norm<T: Field>(x: &[T]) -> T::Real {
+    use num_traits::Float;
+    let zero = <T::Real as Real>::of(0.0);
+    let top = x.iter().map(|v| v.size()).fold(zero, |m, v| if Float::is_nan(v) || v > m { v } else { m });
+    if top == zero || !Float::is_finite(top) {
         return top;
     }
-    top * x.iter().map(|v| v.scale(by).norm_sqr()).sum::<f64>().sqrt()
+    let mut sum = zero;
+    for v in x {
+        let v = v.over(top);
+        sum += v.re() * v.re() + v.im() * v.im();
+    }
+    top * Float::sqrt(sum)
 }
 
 /// Rows `i` and `j` (`i < j`) of a matrix with `n` columns.
-pub fn two_rows<T>(a: &mut [T], n: usize, i: usize, j: usize) -> (&mut [T], &mut [T]) {
+pub(crate) fn two_rows<T>(a: &mut [T], n: usize, i: usize, j: usize) -> (&mut [T], &mut [T]) {
     let (top, bottom) = a.split_at_mut(j * n);
     (&mut top[i * n..(i + 1) * n], &mut bottom[..n])
 }

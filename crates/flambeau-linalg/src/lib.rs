@@ -1,8 +1,7 @@
-//! Matrix decompositions and Fourier transforms over plain slices. Knows no tensor, no dtype and no thread.
+//! Matrix decompositions by `faer` and Fourier transforms by `rustfft`, over plain slices. Knows no tensor, no dtype and no thread.
 //!
-//! Everything computes in double precision, real or complex ([`Field`]); callers convert. Matrices are row-major. The
-//! algorithms are the textbook ones (Golub and Van Loan, "Matrix Computations", 4th edition): they are backward stable and
-//! unblocked, so a large matrix takes its n^3 operations at the speed of plain loops.
+//! Matrices are row-major; what `faer` wants by columns is turned on the way in and out. Our own are only what must be LAPACK's to
+//! the letter: LU, which goes on past a zero pivot, and QR, whose reflectors and signs users see.
 
 pub mod cholesky;
 pub mod eig;
@@ -14,44 +13,43 @@ pub mod qr;
 pub mod svd;
 pub mod triangular;
 
-pub use field::{C64, Field};
+pub use faer::traits::num_traits::Float;
+pub use field::{C32, C64, Field, Real};
 
 /// An iteration that did not converge.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoConvergence;
 
-/// The conjugate transpose of an `m` by `n` matrix.
-pub fn adjoint<T: Field>(a: &[T], m: usize, n: usize) -> Vec<T> {
+/// The transpose of an `m` by `n` matrix: its columns, one after the other.
+pub fn transposed<T: Copy + Default>(a: &[T], m: usize, n: usize) -> Vec<T> {
+    const TILE: usize = 16;
     let mut out = vec![T::default(); m * n];
-    for i in 0..m {
-        for j in 0..n {
-            out[j * m + i] = a[i * n + j].conj();
+    for i0 in (0..m).step_by(TILE) {
+        for j0 in (0..n).step_by(TILE) {
+            for j in j0..n.min(j0 + TILE) {
+                for i in i0..m.min(i0 + TILE) {
+                    out[j * m + i] = a[i * n + j];
+                }
+            }
         }
     }
     out
 }
 
-/// `a` (m by k) times `b` (k by n).
-pub fn product<T: Field>(a: &[T], b: &[T], m: usize, k: usize, n: usize) -> Vec<T> {
-    let mut out = vec![T::default(); m * n];
-    if n == 0 {
-        return out;
+/// `a` divided by its largest number where squares could leave the range of `T`, and that divisor.
+fn in_range<T: Field>(a: &[T]) -> (std::borrow::Cow<'_, [T]>, T::Real) {
+    let one = <T::Real as Real>::of(1.0);
+    let top = a.iter().map(|x| x.size()).fold(<T::Real as Real>::of(0.0), Float::max);
+    let edge = Float::sqrt(Float::sqrt(<T::Real as Float>::max_value()));
+    if top == <T::Real as Real>::of(0.0) || (top < edge && top > one / edge) {
+        return (a.into(), one);
     }
-    for (row, out) in out.chunks_exact_mut(n).enumerate() {
-        for i in 0..k {
-            field::axpy(out, a[row * k + i], &b[i * n..(i + 1) * n]);
-        }
-    }
-    out
+    (a.iter().map(|x| x.over(top)).collect(), top)
 }
 
-/// `n` by `m` with ones on the diagonal.
-pub fn eye<T: Field>(n: usize, m: usize) -> Vec<T> {
-    let mut out = vec![T::default(); n * m];
-    for i in 0..n.min(m) {
-        out[i * m + i] = T::real(1.0);
-    }
-    out
+/// Whether all numbers are finite.
+fn finite<T: Field>(a: &[T]) -> bool {
+    a.iter().all(|x| Float::is_finite(x.size()))
 }
 
 #[cfg(test)]
@@ -60,24 +58,54 @@ pub(crate) mod testing {
 
     /// Numbers in `[-1, 1)` from a fixed stream.
     pub fn random<T: Field>(n: usize, seed: u64) -> Vec<T> {
+        use crate::Real;
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let mut next = || {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+            T::Real::of((state >> 11) as f64 / (1u64 << 52) as f64 - 1.0)
         };
         (0..n).map(|_| T::parts(next(), next())).collect()
     }
 
     pub fn close<T: Field>(a: &[T], b: &[T], tolerance: f64) {
+        use crate::Real;
         assert_eq!(a.len(), b.len());
         for (x, y) in a.iter().zip(b) {
-            assert!((*x - *y).norm_sqr().sqrt() <= tolerance, "{:?} and {:?}", (x.re(), x.im()), (y.re(), y.im()));
+            assert!((*x - *y).modulus() <= T::Real::of(tolerance), "{x:?} and {y:?}");
         }
     }
 
-    pub fn complex<T: Field>(a: &[T]) -> Vec<C64> {
-        a.iter().map(|x| C64 { re: x.re(), im: x.im() }).collect()
+    pub fn complex(a: &[f64]) -> Vec<C64> {
+        a.iter().map(|&x| C64::new(x, 0.0)).collect()
+    }
+
+    /// The conjugate transpose of an `m` by `n` matrix.
+    pub fn adjoint<T: Field>(a: &[T], m: usize, n: usize) -> Vec<T> {
+        crate::transposed(a, m, n).into_iter().map(Field::conj).collect()
+    }
+
+    /// `a` (m by k) times `b` (k by n).
+    pub fn product<T: Field>(a: &[T], b: &[T], m: usize, k: usize, n: usize) -> Vec<T> {
+        let mut out = vec![T::default(); m * n];
+        for i in 0..m {
+            for l in 0..k {
+                for j in 0..n {
+                    out[i * n + j] += a[i * k + l] * b[l * n + j];
+                }
+            }
+        }
+        out
+    }
+
+    /// `n` by `m` with ones on the diagonal.
+    pub fn eye<T: Field>(n: usize, m: usize) -> Vec<T> {
+        use crate::Real;
+        let mut out = vec![T::default(); n * m];
+        for i in 0..n.min(m) {
+            out[i * m + i] = T::real(T::Real::of(1.0));
+        }
+        out
     }
 }

@@ -1,54 +1,74 @@
 //! The kernels behind `decompose.rs`: batches of matrices handed to `flambeau-linalg`.
 
-use flambeau_core::autograd::no_grad;
 use flambeau_core::backend::Backend;
 use flambeau_core::op::Inputs;
-use flambeau_core::view::ViewOp;
-use flambeau_core::{DType, Error, ErrorKind, Result, Tensor, call, check};
-use flambeau_linalg::{self as engine, C64, Field};
+use flambeau_core::{DType, Error, ErrorKind, Result, Tensor, check};
+use flambeau_linalg::{self as engine, C32, C64, Field, Float, Real};
 
 use crate::operand::arg;
 
-/// Numbers of a tensor as the algorithms take them.
-pub(crate) trait Numbers: Field {
-    fn read(t: &Tensor) -> Result<Vec<Self>>;
-    fn tensor(data: &[Self], sizes: &[i64]) -> Result<Tensor>;
+/// Numbers as they lie in a tensor's memory.
+pub(crate) trait Stored: Copy + Default {
+    const DTYPE: DType;
 }
 
-impl Numbers for f64 {
-    fn read(t: &Tensor) -> Result<Vec<f64>> {
-        t.to_vec()
-    }
-
-    fn tensor(data: &[f64], sizes: &[i64]) -> Result<Tensor> {
-        Tensor::from_slice(data, sizes)
-    }
+impl Stored for f32 {
+    const DTYPE: DType = DType::F32;
+}
+impl Stored for f64 {
+    const DTYPE: DType = DType::F64;
+}
+impl Stored for C32 {
+    const DTYPE: DType = DType::C64;
+}
+impl Stored for C64 {
+    const DTYPE: DType = DType::C128;
 }
 
-impl Numbers for C64 {
-    fn read(t: &Tensor) -> Result<Vec<C64>> {
-        let pairs = no_grad(|| call::view(&ViewOp::AsReal, &t.packed(DType::C128)?))?;
-        Ok(pairs.to_vec::<f64>()?.chunks_exact(2).map(|p| C64::new(p[0], p[1])).collect())
-    }
+/// Numbers as the algorithms take them.
+pub(crate) trait Numbers: Field<Real: Stored> + Stored {}
+impl<T: Field<Real: Stored> + Stored> Numbers for T {}
 
-    fn tensor(data: &[C64], sizes: &[i64]) -> Result<Tensor> {
-        let pairs: Vec<f64> = data.iter().flat_map(|c| [c.re, c.im]).collect();
-        let sizes: Vec<i64> = sizes.iter().copied().chain([2]).collect();
-        no_grad(|| call::view(&ViewOp::AsComplex, &Tensor::from_slice(&pairs, &sizes)?))
+/// The numbers of a tensor in row-major order, converted.
+pub(crate) fn read<T: Stored>(t: &Tensor) -> Result<Vec<T>> {
+    let t = t.packed(T::DTYPE)?;
+    let n = t.numel() as usize;
+    let mut out = vec![T::default(); n];
+    if n > 0 {
+        // SAFETY: `packed` gives `n` contiguous elements of this dtype, which `T` has the layout of.
+        unsafe { std::ptr::copy_nonoverlapping(t.data_ptr().cast::<T>(), out.as_mut_ptr(), n) };
     }
+    Ok(out)
 }
 
-/// Runs a generic kernel for real or complex numbers.
+/// Has `f` fill an output in row-major order: in its own memory where that is laid out so, else by a copy.
+pub(crate) fn fill<T: Stored>(b: &dyn Backend, out: &Tensor, f: impl FnOnce(&mut [T])) -> Result<()> {
+    on_host(b)?;
+    let n = out.numel() as usize;
+    if n == 0 {
+        return Ok(());
+    }
+    let direct = out.dtype() == T::DTYPE && out.is_contiguous();
+    let room = if direct { out.clone() } else { Tensor::full(out.sizes(), 0.0, T::DTYPE, out.device())? };
+    // SAFETY: `n` contiguous elements of this dtype, which nothing else uses while the kernel that they are the output of runs.
+    f(unsafe { std::slice::from_raw_parts_mut(room.data_ptr().cast::<T>(), n) });
+    if direct { Ok(()) } else { b.copy(room.raw(), out.raw()) }
+}
+
+/// Runs a generic kernel for real or complex numbers. Complex ones of single precision are computed in double.
 macro_rules! by_type {
     ($t:expr, $f:ident($($a:expr),*)) => {
-        if $t.dtype().is_complex() { $f::<C64>($($a),*) } else { $f::<f64>($($a),*) }
+        match $t.dtype() {
+            DType::F32 => $f::<f32>($($a),*),
+            DType::F64 => $f::<f64>($($a),*),
+            _ => $f::<C64>($($a),*),
+        }
     };
 }
 pub(crate) use by_type;
 
-pub(crate) fn write<T: Numbers>(b: &dyn Backend, out: &Tensor, data: &[T]) -> Result<()> {
-    on_host(b)?;
-    b.copy(T::tensor(data, out.sizes())?.raw(), out.raw())
+pub(crate) fn write<T: Stored>(b: &dyn Backend, out: &Tensor, data: &[T]) -> Result<()> {
+    fill(b, out, |room| room.copy_from_slice(data))
 }
 
 fn write_ints(b: &dyn Backend, out: &Tensor, data: &[i64]) -> Result<()> {
@@ -75,10 +95,10 @@ pub(crate) fn linalg_error(text: String) -> Error {
 pub(crate) fn cholesky_run<T: Numbers>(b: &dyn Backend, x: Inputs, o: &[Tensor]) -> Result<()> {
     let a = arg(x, 0)?;
     let (batch, n, _) = geometry(a);
-    let mut data = T::read(a)?;
+    let mut data = read::<T>(a)?;
     let mut info = vec![0i64; batch];
     for i in 0..batch {
-        if let Err(k) = engine::cholesky::factor(&mut data[i * n * n..(i + 1) * n * n], n) {
+        if let Err(k) = T::cholesky(&mut data[i * n * n..(i + 1) * n * n], n) {
             info[i] = k as i64;
         }
     }
@@ -89,11 +109,11 @@ pub(crate) fn cholesky_run<T: Numbers>(b: &dyn Backend, x: Inputs, o: &[Tensor])
 pub(crate) fn lu_run<T: Numbers>(b: &dyn Backend, x: Inputs, o: &[Tensor], pivot: bool) -> Result<()> {
     let a = arg(x, 0)?;
     let (batch, m, n) = geometry(a);
-    let (mut data, k) = (T::read(a)?, m.min(n));
+    let (mut data, k) = (read::<T>(a)?, m.min(n));
     let (mut pivots, mut rows, mut info) = (Vec::new(), Vec::new(), vec![0i64; batch]);
     for i in 0..batch {
         let part = &mut data[i * m * n..(i + 1) * m * n];
-        let (p, _) = engine::lu::factor(part, m, n, pivot);
+        let (p, _) = T::lu(part, m, n, pivot);
         info[i] = (0..k).find(|&j| part[j * n + j] == T::default()).map_or(0, |j| j as i64 + 1);
         rows.extend(engine::lu::permutation(&p, m).into_iter().map(|r| r as i64));
         pivots.extend(p.into_iter().map(|p| p as i64 + 1));
@@ -107,13 +127,13 @@ pub(crate) fn lu_run<T: Numbers>(b: &dyn Backend, x: Inputs, o: &[Tensor], pivot
 pub(crate) fn qr_run<T: Numbers>(b: &dyn Backend, x: Inputs, o: &[Tensor], complete: bool) -> Result<()> {
     let a = arg(x, 0)?;
     let (batch, m, n) = geometry(a);
-    let mut data = T::read(a)?;
+    let mut data = read::<T>(a)?;
     let p = if complete { m } else { m.min(n) };
     let (mut qs, mut rs) = (Vec::with_capacity(batch * m * p), Vec::with_capacity(batch * p * n));
     for i in 0..batch {
         let part = &mut data[i * m * n..(i + 1) * m * n];
-        let taus = engine::qr::factor(part, m, n);
-        qs.extend(engine::qr::q(part, &taus, m, n, p));
+        let taus = T::qr(part, m, n);
+        qs.extend(T::q(part, &taus, m, n, p));
         for row in 0..p {
             rs.extend((0..n).map(|j| if j < row { T::default() } else { part[row * n + j] }));
         }
@@ -125,9 +145,9 @@ pub(crate) fn qr_run<T: Numbers>(b: &dyn Backend, x: Inputs, o: &[Tensor], compl
 pub(crate) fn geqrf_run<T: Numbers>(b: &dyn Backend, x: Inputs, o: &[Tensor]) -> Result<()> {
     let a = arg(x, 0)?;
     let (batch, m, n) = geometry(a);
-    let (mut data, mut taus) = (T::read(a)?, Vec::new());
+    let (mut data, mut taus) = (read::<T>(a)?, Vec::new());
     for i in 0..batch {
-        taus.extend(engine::qr::factor(&mut data[i * m * n..(i + 1) * m * n], m, n));
+        taus.extend(T::qr(&mut data[i * m * n..(i + 1) * m * n], m, n));
     }
     write(b, &o[0], &data)?;
     write(b, &o[1], &taus)
@@ -144,18 +164,17 @@ fn no_convergence(name: &str, finite: bool, i: usize, batch: usize) -> Error {
 }
 
 fn finite<T: Field>(a: &[T]) -> bool {
-    a.iter().all(|x| x.size().is_finite())
+    a.iter().all(|x| Float::is_finite(x.size()))
 }
 
 pub(crate) fn eigh_run<T: Numbers>(b: &dyn Backend, x: Inputs, o: &[Tensor]) -> Result<()> {
     let a = arg(x, 0)?;
     let (batch, n, _) = geometry(a);
-    let data = T::read(a)?;
+    let data = read::<T>(a)?;
     let (mut values, mut vectors) = (Vec::new(), Vec::new());
     for i in 0..batch {
         let part = &data[i * n * n..(i + 1) * n * n];
-        let (l, v) =
-            engine::eigh::eigh(part, n, true).map_err(|_| no_convergence("linalg.eigh", finite(part), i, batch))?;
+        let (l, v) = T::eigh(part, n).map_err(|_| no_convergence("linalg.eigh", finite(part), i, batch))?;
         values.extend(l);
         vectors.extend(v);
     }
@@ -166,12 +185,11 @@ pub(crate) fn eigh_run<T: Numbers>(b: &dyn Backend, x: Inputs, o: &[Tensor]) -> 
 pub(crate) fn svd_run<T: Numbers>(b: &dyn Backend, x: Inputs, o: &[Tensor], full: bool) -> Result<()> {
     let a = arg(x, 0)?;
     let (batch, m, n) = geometry(a);
-    let data = T::read(a)?;
+    let data = read::<T>(a)?;
     let (mut us, mut ss, mut vs) = (Vec::new(), Vec::new(), Vec::new());
     for i in 0..batch {
         let part = &data[i * m * n..(i + 1) * m * n];
-        let (u, s, v) =
-            engine::svd::svd(part, m, n, full).map_err(|_| no_convergence("linalg.svd", finite(part), i, batch))?;
+        let (u, s, v) = T::svd(part, m, n, full).map_err(|_| no_convergence("linalg.svd", finite(part), i, batch))?;
         us.extend(u);
         ss.extend(s);
         vs.extend(v);
@@ -184,11 +202,11 @@ pub(crate) fn svd_run<T: Numbers>(b: &dyn Backend, x: Inputs, o: &[Tensor], full
 pub(crate) fn eig_run(b: &dyn Backend, x: Inputs, o: &[Tensor]) -> Result<()> {
     let a = arg(x, 0)?;
     let (batch, n, _) = geometry(a);
-    let data = C64::read(a)?;
+    let data = read::<C64>(a)?;
     check!(finite(&data), Runtime, "torch.linalg.eig: input tensor should not contain infs or NaNs.");
     let (mut values, mut vectors) = (Vec::new(), Vec::new());
     for i in 0..batch {
-        let (l, v) = engine::eig::eig(&data[i * n * n..(i + 1) * n * n], n, true)
+        let (l, v) = engine::eig::eig(&data[i * n * n..(i + 1) * n * n], n)
             .map_err(|_| no_convergence("linalg.eig", true, i, batch))?;
         values.extend(l);
         vectors.extend(v);
@@ -201,13 +219,13 @@ pub(crate) fn solve_run<T: Numbers>(b: &dyn Backend, x: Inputs, o: &[Tensor]) ->
     let (a, rhs) = (arg(x, 0)?, arg(x, 1)?);
     let (batch, n, _) = geometry(a);
     let r = rhs.sizes()[rhs.ndim() - 1] as usize;
-    let (mut lu, mut y) = (T::read(a)?, T::read(rhs)?);
+    let (mut lu, mut y) = (read::<T>(a)?, read::<T>(rhs)?);
     let mut info = vec![0i64; batch];
     for i in 0..batch {
         let part = &mut lu[i * n * n..(i + 1) * n * n];
-        let (pivots, _) = engine::lu::factor(part, n, n, true);
+        let (pivots, _) = T::lu(part, n, n, true);
         info[i] = (0..n).find(|&j| part[j * n + j] == T::default()).map_or(0, |j| j as i64 + 1);
-        engine::lu::solve(part, &pivots, &mut y[i * n * r..(i + 1) * n * r], n, r);
+        T::lu_solve(part, &pivots, &mut y[i * n * r..(i + 1) * n * r], n, r);
     }
     write(b, &o[0], &y)?;
     write_ints(b, &o[1], &info)
@@ -223,16 +241,9 @@ pub(crate) fn triangular_run<T: Numbers>(
     let (a, rhs) = (arg(x, 0)?, arg(x, 1)?);
     let (batch, n, _) = geometry(a);
     let r = rhs.sizes()[rhs.ndim() - 1] as usize;
-    let (a, mut y) = (T::read(a)?, T::read(rhs)?);
+    let (a, mut y) = (read::<T>(a)?, read::<T>(rhs)?);
     for i in 0..batch {
-        engine::triangular::solve(
-            &a[i * n * n..(i + 1) * n * n],
-            &mut y[i * n * r..(i + 1) * n * r],
-            n,
-            r,
-            upper,
-            unit,
-        );
+        T::triangular(&a[i * n * n..(i + 1) * n * n], &mut y[i * n * r..(i + 1) * n * r], n, r, upper, unit);
     }
     write(b, &o[0], &y)
 }
@@ -241,19 +252,20 @@ pub(crate) fn triangular_run<T: Numbers>(
 pub(crate) fn det_run<T: Numbers>(b: &dyn Backend, x: Inputs, o: &[Tensor]) -> Result<()> {
     let a = arg(x, 0)?;
     let (batch, n, _) = geometry(a);
-    let mut data = T::read(a)?;
+    let mut data = read::<T>(a)?;
     let (mut dets, mut signs, mut logs) = (Vec::new(), Vec::new(), Vec::new());
     for i in 0..batch {
         let part = &mut data[i * n * n..(i + 1) * n * n];
-        let (_, odd) = engine::lu::factor(part, n, n, true);
-        let first = T::real(if odd { -1.0 } else { 1.0 });
-        let (mut det, mut sign, mut log) = (first, first, 0.0);
+        let (_, odd) = T::lu(part, n, n, true);
+        let zero = T::Real::of(0.0);
+        let first = T::real(T::Real::of(if odd { -1.0 } else { 1.0 }));
+        let (mut det, mut sign, mut log) = (first, first, zero);
         for k in 0..n {
             let d = part[k * n + k];
             det *= d;
             let size = d.modulus();
-            sign = if size == 0.0 { T::default() } else { sign * d.scale(1.0 / size) };
-            log += size.ln();
+            sign = if size == zero { T::default() } else { sign * d.over(size) };
+            log += Float::ln(size);
         }
         dets.push(det);
         signs.push(sign);

@@ -3,11 +3,11 @@
 use flambeau_core::layout::{Dims, wrap_dim};
 use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, ParamsExt, Samples};
 use flambeau_core::{DType, Result, Tensor, bail, call1, check, default_dtype, params};
-use flambeau_linalg::fft::Plan;
-use flambeau_linalg::{C64, Field};
+use flambeau_linalg::fft::Transform;
+use flambeau_linalg::{C32, C64};
 
 use crate::binary::mul_scalar;
-use crate::decompose_run::{Numbers, write};
+use crate::decompose_run::{Stored, fill, read, write};
 use crate::operand::*;
 use crate::view::narrow;
 
@@ -15,21 +15,105 @@ fn one(t: Tensor) -> Result<Outs> {
     Ok(Outs::from_iter([t]))
 }
 
-/// Transforms the last dimension of `x`, which the kernel's caller has moved there.
-fn transform(b: &dyn flambeau_core::backend::Backend, x: Inputs, o: &[Tensor], p: &Params) -> Result<()> {
-    let t = arg(x, 0)?;
-    let n = t.sizes()[t.ndim() - 1] as usize;
-    let mut data = C64::read(t)?;
-    let plan = Plan::new(n, p.bool(0));
-    let mut scratch = vec![C64::default(); n];
-    let scale = p.float(1);
-    for row in data.chunks_exact_mut(n.max(1)) {
-        plan.run(row, &mut scratch);
-        if scale != 1.0 {
-            row.iter_mut().for_each(|v| *v = v.scale(scale));
-        }
+type Device<'a> = &'a dyn flambeau_core::backend::Backend;
+
+/// The last dimension's length.
+fn last(t: &Tensor) -> usize {
+    t.sizes()[t.ndim() - 1] as usize
+}
+
+fn scaled<T: Copy + std::ops::Mul<R, Output = T>, R: Copy>(data: &mut [T], by: f64, r: fn(f64) -> R) {
+    if by != 1.0 {
+        data.iter_mut().for_each(|v| *v = *v * r(by));
     }
-    write(b, &o[0], &data)
+}
+
+/// Both precisions of a kernel, by the dtype of `t`.
+macro_rules! by_precision {
+    ($t:expr, $f:ident($($a:expr),*)) => {
+        if $t.dtype().to_real() == DType::F32 {
+            $f::<f32, C32>($($a),*, |x| x as f32)
+        } else {
+            $f::<f64, C64>($($a),*, |x| x)
+        }
+    };
+}
+
+/// What a real type and its complex one have in common with `rustfft`'s.
+trait Pair<R>: Stored + std::ops::Mul<R, Output = Self> {
+    fn complex(x: &mut [Self], n: usize, forward: bool);
+    fn real(x: &mut [R], out: &mut [Self], n: usize);
+    fn half(x: &mut [Self], out: &mut [R], n: usize);
+}
+
+macro_rules! pair {
+    ($r:ty, $c:ty) => {
+        impl Pair<$r> for $c {
+            fn complex(x: &mut [$c], n: usize, forward: bool) {
+                <$r>::complex(x, n, forward)
+            }
+            fn real(x: &mut [$r], out: &mut [$c], n: usize) {
+                <$r>::real(x, out, n)
+            }
+            fn half(x: &mut [$c], out: &mut [$r], n: usize) {
+                <$r>::half(x, out, n)
+            }
+        }
+    };
+}
+pair!(f32, C32);
+pair!(f64, C64);
+
+/// The kernels transform the last dimension, where the callers have moved theirs.
+fn complex_run<R: Copy, C: Pair<R>>(b: Device, t: &Tensor, out: &Tensor, p: &Params, r: fn(f64) -> R) -> Result<()> {
+    let mut data = read::<C>(t)?;
+    C::complex(&mut data, last(t), p.bool(0));
+    scaled(&mut data, p.float(1), r);
+    write(b, out, &data)
+}
+
+fn real_run<R: Stored + std::ops::Mul<Output = R>, C: Pair<R>>(
+    b: Device,
+    t: &Tensor,
+    out: &Tensor,
+    p: &Params,
+    r: fn(f64) -> R,
+) -> Result<()> {
+    let mut data = read::<R>(t)?;
+    fill::<C>(b, out, |room| {
+        C::real(&mut data, room, last(t));
+        scaled(room, p.float(1), r);
+    })
+}
+
+fn half_run<R: Stored + std::ops::Mul<Output = R>, C: Pair<R>>(
+    b: Device,
+    t: &Tensor,
+    out: &Tensor,
+    p: &Params,
+    r: fn(f64) -> R,
+) -> Result<()> {
+    let mut data = read::<C>(t)?;
+    fill::<R>(b, out, |room| {
+        C::half(&mut data, room, p.int(0) as usize);
+        scaled(room, p.float(1), r);
+    })
+}
+
+/// The input's sizes with another last one.
+fn resized_meta(x: Inputs, n: i64, dtype: DType) -> Result<Meta> {
+    let t = arg(x, 0)?;
+    let mut sizes = Dims::from_slice(t.sizes());
+    *sizes.last_mut().expect("a dimension to transform") = n;
+    Ok(Meta::new(&sizes, dtype, t.device()))
+}
+
+/// A number of half a spectrum counts twice unless it is its own mirror image.
+fn counts(x: &Tensor, n: i64) -> Result<Tensor> {
+    let m = n / 2 + 1;
+    let once = |k: i64| k == 0 || 2 * k == n;
+    let weights: Vec<f64> = (0..m).map(|k| if once(k) { 1.0 } else { 2.0 }).collect();
+    crate::binary::mul(x, &crate::copy::to_dtype(&Tensor::from_slice(&weights, &[m])?, x.dtype().to_real())?)
 }
 
 /// The factor of a transform of length `n` under a normalisation.
@@ -64,12 +148,17 @@ fn resized(x: &Tensor, d: i64, n: i64) -> Result<Tensor> {
     crate::shape::cat(&[x, &crate::create::zeros(&sizes, x.dtype(), x.device())?], d)
 }
 
+/// A kernel of the last dimension applied to `d`.
+fn along(x: &Tensor, d: i64, op: &'static OpDef, p: Params) -> Result<Tensor> {
+    if wrap_dim(d, x.ndim())? == x.ndim() - 1 {
+        return call1(op, &[Some(x)], p);
+    }
+    crate::view::transpose(&call1(op, &[Some(&crate::view::transpose(x, d, -1)?)], p)?, d, -1)
+}
+
 /// A complex transform along `d`.
 fn complex_dim(x: &Tensor, d: i64, forward: bool, scale: f64) -> Result<Tensor> {
-    let last = wrap_dim(d, x.ndim())? == x.ndim() - 1;
-    let moved = if last { x.clone() } else { crate::view::transpose(x, d, -1)? };
-    let y = call1(&fft_kernel::OP, &[Some(&moved)], params![forward, scale])?;
-    if last { Ok(y) } else { crate::view::transpose(&y, d, -1) }
+    along(x, d, &fft_kernel::OP, params![forward, scale])
 }
 
 fn check_dim(x: &Tensor, d: i64) -> Result<i64> {
@@ -88,9 +177,12 @@ fn complex_1d(x: &Tensor, n: Option<i64>, d: i64, norm: &str, forward: bool) -> 
 fn real_1d(x: &Tensor, n: Option<i64>, d: i64, norm: &str, forward: bool) -> Result<Tensor> {
     let name = if forward { "rfft" } else { "ihfft" };
     check!(!x.dtype().is_complex(), Type, "{name} expects a real input tensor, but got {}", x.dtype().scalar_name());
-    let y = complex_1d(x, n, d, norm, forward)?;
-    let n = y.size(d)?;
-    narrow(&y, d, 0, n / 2 + 1)
+    let d = check_dim(x, d)?;
+    let n = n.unwrap_or(x.sizes()[d as usize]);
+    let x = resized(&promoted(x, false)?, d, n)?;
+    let y = along(&x, d, &fft_real_kernel::OP, params![n, factor(n, norm, forward)?])?;
+    // The other direction of a real signal's transform is the conjugate.
+    if forward { Ok(y) } else { crate::copy::conj(&y) }
 }
 
 /// A real signal of length `n` from half its spectrum; `forward` true gives `hfft`.
@@ -99,11 +191,8 @@ fn half_1d(x: &Tensor, n: Option<i64>, d: i64, norm: &str, forward: bool) -> Res
     let n = n.unwrap_or(2 * (x.sizes()[d as usize] - 1));
     check!(n >= 1, Runtime, "Invalid number of data points ({n}) specified");
     let x = resized(&promoted(x, true)?, d, n / 2 + 1)?;
-    // The first number (and the middle one of an even length) counts by its real part alone.
-    let mirrored = (n - 1) / 2;
-    let tail = crate::copy::conj(&crate::shape::flip(&narrow(&x, d, 1, mirrored)?, &[d])?)?;
-    let full = crate::shape::cat(&[&x, &tail], d)?;
-    crate::copy::real(&complex_dim(&full, d, forward, factor(n, norm, forward)?)?)
+    let x = if forward { crate::copy::conj(&x)? } else { x };
+    along(&x, d, &fft_half_kernel::OP, params![n, factor(n, norm, forward)?])
 }
 
 /// Which dimensions a transform of many works on, and their lengths.
@@ -224,11 +313,33 @@ rows! { ROWS_ND:
     fft_kernel = OpDef {
         kind: Kind::Kernel {
             infer: |x, _| { let x = arg(x, 0)?; Ok(smallvec::smallvec![Meta::new(x.sizes(), x.dtype().to_complex(), x.device())]) },
-            run: transform,
+            run: |b, x, o, p| { let t = arg(x, 0)?; by_precision!(o[0], complex_run(b, t, &o[0], p)) },
         },
         // The adjoint of a transform is the one in the other direction.
         diff: Diff::Vjp(|c| grads!(c; 0 => call1(&fft_kernel::OP, &[Some(c.g())], params![!c.p.bool(0), c.p.float(1)]))),
         ..row("fft_kernel(Tensor input, bool forward, float scale) -> Tensor", "The transform of the last dimension.", |_, _| Ok(Outs::new()))
+    };
+    fft_real_kernel = OpDef {
+        kind: Kind::Kernel {
+            infer: |x, p| Ok(smallvec::smallvec![resized_meta(x, p.int(0) / 2 + 1, arg(x, 0)?.dtype().to_complex())?]),
+            run: |b, x, o, p| { let t = arg(x, 0)?; by_precision!(o[0], real_run(b, t, &o[0], p)) },
+        },
+        // The adjoint of the whole transform, the missing half being zero.
+        diff: Diff::Vjp(|c| grads!(c; 0 => {
+            let g = resized(c.g(), -1, c.p.int(0))?;
+            crate::copy::real(&call1(&fft_kernel::OP, &[Some(&g)], params![false, c.p.float(1)])?)
+        })),
+        ..row("fft_real_kernel(Tensor input, int n, float scale) -> Tensor", "Half the transform of the last dimension of real numbers.", |_, _| Ok(Outs::new()))
+    };
+    fft_half_kernel = OpDef {
+        kind: Kind::Kernel {
+            infer: |x, p| Ok(smallvec::smallvec![resized_meta(x, p.int(0), arg(x, 0)?.dtype().to_real())?]),
+            run: |b, x, o, p| { let t = arg(x, 0)?; by_precision!(o[0], half_run(b, t, &o[0], p)) },
+        },
+        diff: Diff::Vjp(|c| grads!(c; 0 => {
+            counts(&call1(&fft_real_kernel::OP, &[Some(c.g())], c.p.clone())?, c.p.int(0))
+        })),
+        ..row("fft_half_kernel(Tensor input, int n, float scale) -> Tensor", "The real numbers whose transform the last dimension holds half of.", |_, _| Ok(Outs::new()))
     };
     fft_fftn = row("fft_fftn(Tensor input, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor? out=None) -> Tensor", "The discrete Fourier transform over several dimensions.",
         |x, p| { let t = arg(x, 0)?; one(complex_nd(t, &canonical(t, p.opt_ints(0), p.opt_ints(1), false)?, p.str(2), true)?) });

@@ -130,21 +130,8 @@ impl Transpose {
             for tile in r {
                 // Tiles of one band of output rows follow each other.
                 let (c, rest) = (tile % tc, tile / tc);
-                let (b, mut rest) = (rest % tr, rest / tr);
-                let mut ptrs = walk.ptrs;
-                let mut shift = |d: usize, i: usize| {
-                    for k in 0..2 {
-                        ptrs[k] = ptrs[k].wrapping_offset(i as isize * walk.dims[d].strides[k]);
-                    }
-                };
-                shift(0, c * TILE);
-                shift(self.dim, b * TILE);
-                for d in 1..walk.dims.len() {
-                    if d != self.dim {
-                        shift(d, rest % walk.dims[d].size);
-                        rest /= walk.dims[d].size;
-                    }
-                }
+                let (b, rest) = (rest % tr, rest / tr);
+                let ptrs = walk.tile(c * TILE, self.dim, b * TILE, rest);
                 let n = TILE.min(cols.size - c * TILE);
                 let m = TILE.min(rows.size - b * TILE);
                 // SAFETY: a tile inside both operands; tiles are disjoint.

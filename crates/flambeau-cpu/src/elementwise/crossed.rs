@@ -55,21 +55,8 @@ impl<const N: usize> Crossed<N> {
                 std::array::from_fn(|k| self.crosses[k].then(|| Scratch::new(width * TILE * self.item[k])));
             for panel in r {
                 let (c, rest) = (panel % across, panel / across);
-                let (b, mut rest) = (rest % down, rest / down);
-                let mut at = walk.ptrs;
-                let mut shift = |d: usize, i: usize| {
-                    for k in 0..N {
-                        at[k] = at[k].wrapping_offset(i as isize * walk.dims[d].strides[k]);
-                    }
-                };
-                shift(0, c * WIDTH);
-                shift(self.dim, b * TILE);
-                for d in 1..walk.dims.len() {
-                    if d != self.dim {
-                        shift(d, rest % walk.dims[d].size);
-                        rest /= walk.dims[d].size;
-                    }
-                }
+                let (b, rest) = (rest % down, rest / down);
+                let mut at = walk.tile(c * WIDTH, self.dim, b * TILE, rest);
                 let n = WIDTH.min(cols.size - c * WIDTH);
                 let m = TILE.min(rows.size - b * TILE);
                 let mut step = rows.strides;

@@ -2,12 +2,12 @@
 //! vectors of any float type.
 
 use crate::isa::Isa;
+use crate::lanes::{FEW, LANES, tree};
 use crate::value::{Float, FloatValue, Num, Value};
 use flambeau_backend::Raw;
 use flambeau_backend::{DType, Error, Result};
 use std::borrow::Cow;
 
-const LANES: usize = 32;
 /// Elements after which the lanes are added to the total: bounds the length of a chain of additions.
 const BLOCK: usize = 4096;
 
@@ -19,7 +19,7 @@ pub fn sums<A: Float, const N: usize>(n: usize, f: impl Fn(usize) -> [A; N]) -> 
     while start < n {
         let end = n.min(start + BLOCK);
         let mut lanes = [[A::ZERO; LANES]; N];
-        let mut few = [[A::ZERO; 8]; N];
+        let mut few = [[A::ZERO; FEW]; N];
         let mut i = start;
         // Two at a time: half as many additions wait for each other.
         while i + 2 * LANES <= end {
@@ -31,14 +31,14 @@ pub fn sums<A: Float, const N: usize>(n: usize, f: impl Fn(usize) -> [A; N]) -> 
             }
             i += 2 * LANES;
         }
-        while i + 8 <= end {
-            for j in 0..8 {
+        while i + FEW <= end {
+            for j in 0..FEW {
                 let v = f(i + j);
                 for k in 0..N {
                     few[k][j] += v[k];
                 }
             }
-            i += 8;
+            i += FEW;
         }
         // Lanes stay in registers only if no index into them varies.
         while i < end {
@@ -49,10 +49,7 @@ pub fn sums<A: Float, const N: usize>(n: usize, f: impl Fn(usize) -> [A; N]) -> 
             i += 1;
         }
         for k in 0..N {
-            let a16: [A; 16] = std::array::from_fn(|j| lanes[k][j] + lanes[k][j + 16]);
-            let a8: [A; 8] = std::array::from_fn(|j| (a16[j] + a16[j + 8]) + few[k][j]);
-            let a4: [A; 4] = std::array::from_fn(|j| a8[j] + a8[j + 4]);
-            total[k] += (a4[0] + a4[2]) + (a4[1] + a4[3]);
+            total[k] += tree(&lanes[k], &few[k], |a, b| a + b);
         }
         start = end;
     }

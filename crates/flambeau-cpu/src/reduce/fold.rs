@@ -7,6 +7,7 @@
 
 use super::plan::{Plan, Tile};
 use crate::isa::{self, Isa, Kernel};
+use crate::lanes;
 use crate::parallel::par_range;
 use std::marker::PhantomData;
 
@@ -105,10 +106,8 @@ struct Lines<X, A> {
     count: usize,
 }
 
-/// Accumulators of a line: enough that none waits for the addition before, few enough for registers.
-const LINE_LANES: usize = 32;
 /// Elements of a line's block: a lane adds 64 numbers of four elements each before blocks are combined pairwise.
-const LINE_BLOCK: usize = 4 * LINE_LANES * 64;
+const LINE_BLOCK: usize = 4 * lanes::LANES * 64;
 /// Lines shorter than this go with others in lanes.
 pub const SHORT_LINE: usize = 64;
 
@@ -138,22 +137,22 @@ impl<F: Fold> Kernel for FoldLines<F> {
 unsafe fn fold_line<I: Isa, F: Fold>(f: F, x: *const F::X, n: usize, shift: F::A) -> F::A {
     // SAFETY: indices below `n`.
     let one = |at: usize| unsafe { f.lift::<I>(*x.add(at), shift) };
-    let mut acc = [f.identity(); LINE_LANES];
+    let mut acc = [f.identity(); lanes::LANES];
     let mut i = 0;
-    while i + 4 * LINE_LANES <= n {
+    while i + 4 * lanes::LANES <= n {
         for (j, lane) in acc.iter_mut().enumerate() {
-            let ab = f.join(one(i + j), one(i + LINE_LANES + j));
-            let cd = f.join(one(i + 2 * LINE_LANES + j), one(i + 3 * LINE_LANES + j));
+            let ab = f.join(one(i + j), one(i + lanes::LANES + j));
+            let cd = f.join(one(i + 2 * lanes::LANES + j), one(i + 3 * lanes::LANES + j));
             *lane = f.join(*lane, f.join(ab, cd));
         }
-        i += 4 * LINE_LANES;
+        i += 4 * lanes::LANES;
     }
-    let mut few = [f.identity(); 8];
-    while i + 8 <= n {
+    let mut few = [f.identity(); lanes::FEW];
+    while i + lanes::FEW <= n {
         for (j, lane) in few.iter_mut().enumerate() {
             *lane = f.join(*lane, one(i + j));
         }
-        i += 8;
+        i += lanes::FEW;
     }
     // The tail has an accumulator of its own: lanes stay in registers only if no index into them varies.
     let mut tail = f.identity();
@@ -161,10 +160,7 @@ unsafe fn fold_line<I: Isa, F: Fold>(f: F, x: *const F::X, n: usize, shift: F::A
         tail = f.join(tail, one(i));
         i += 1;
     }
-    let a16: [F::A; 16] = std::array::from_fn(|j| f.join(acc[j], acc[j + 16]));
-    let a8: [F::A; 8] = std::array::from_fn(|j| f.join(f.join(a16[j], a16[j + 8]), few[j]));
-    let a4: [F::A; 4] = std::array::from_fn(|j| f.join(a8[j], a8[j + 4]));
-    f.join(f.join(f.join(a4[0], a4[2]), f.join(a4[1], a4[3])), tail)
+    f.join(lanes::tree(&acc, &few, |a, b| f.join(a, b)), tail)
 }
 
 /// Four rows at once. Lanes go through registers in groups, so that nothing depends on whether memory overlaps.
