@@ -10,7 +10,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import flambeau  # noqa: E402
-import cases  # noqa: E402
+import cases_distributions as cases  # noqa: E402
 
 RECORDED = json.loads((HERE / "recorded.json").read_text())
 

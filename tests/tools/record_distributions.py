@@ -9,7 +9,7 @@ import torch
 HERE = Path(__file__).resolve().parent.parent / "distributions"
 sys.path.insert(0, str(HERE))
 
-import cases  # noqa: E402
+import cases_distributions as cases  # noqa: E402
 
 
 def main():

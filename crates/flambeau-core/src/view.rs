@@ -100,8 +100,9 @@ impl ViewOp {
                     .collect();
                 y.strides = match layout::expand_strides(&x.sizes, &x.strides, &y.sizes) {
                     Some(mut s) => {
-                        // A new dimension of size one has the stride that it would have had without expanding.
-                        for d in (0..lead).rev().filter(|&d| y.sizes[d] == 1) {
+                        // A new dimension of size one has the stride that it would have had without expanding; all have none
+                        // where there was none to begin with.
+                        for d in (0..lead).rev().filter(|&d| y.sizes[d] == 1 && !x.sizes.is_empty()) {
                             s[d] = s.get(d + 1).map_or(1, |s| s * y.sizes[d + 1]);
                         }
                         s

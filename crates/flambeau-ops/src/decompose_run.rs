@@ -48,11 +48,17 @@ pub(crate) fn fill<T: Stored>(b: &dyn Backend, out: &Tensor, f: impl FnOnce(&mut
     if n == 0 {
         return Ok(());
     }
-    let direct = out.dtype() == T::DTYPE && out.is_contiguous();
-    let room = if direct { out.clone() } else { Tensor::full(out.sizes(), 0.0, T::DTYPE, out.device())? };
-    // SAFETY: `n` contiguous elements of this dtype, which nothing else uses while the kernel that they are the output of runs.
-    f(unsafe { std::slice::from_raw_parts_mut(room.data_ptr().cast::<T>(), n) });
-    if direct { Ok(()) } else { b.copy(room.raw(), out.raw()) }
+    if out.dtype() == T::DTYPE && out.is_contiguous() {
+        // SAFETY: `n` contiguous elements of this dtype, which nothing else uses while the kernel that they are the output of runs.
+        f(unsafe { std::slice::from_raw_parts_mut(out.data_ptr().cast::<T>(), n) });
+        return Ok(());
+    }
+    let mut data = vec![T::default(); n];
+    f(&mut data);
+    let t = Tensor::empty(out.sizes(), T::DTYPE, out.device())?;
+    // SAFETY: a fresh block of `n` elements of this dtype.
+    unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), t.data_ptr().cast::<T>(), n) };
+    b.copy(t.raw(), out.raw())
 }
 
 /// Runs a generic kernel for real or complex numbers. Complex ones of single precision are computed in double.

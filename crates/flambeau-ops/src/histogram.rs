@@ -5,7 +5,7 @@ use flambeau_core::layout::fmt;
 use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, ParamsExt, Value};
 use flambeau_core::{DType, Error, Result, Tensor, check, params};
 
-use crate::decompose_run::{Numbers, write};
+use crate::decompose_run::{read, write};
 use crate::operand::*;
 
 /// Borders of `bins` equal bins over a range, each computed from the nearer end in the given precision.
@@ -175,7 +175,7 @@ fn given_borders(t: &Tensor, of: &Tensor) -> Result<Vec<f64>> {
 
 /// Mantissa and exponent, one by one.
 fn frexp_run(b: &dyn Backend, x: Inputs, o: &[Tensor], _: &Params) -> Result<()> {
-    let data = f64::read(arg(x, 0)?)?;
+    let data = read::<f64>(arg(x, 0)?)?;
     let (mut m, mut e) = (Vec::with_capacity(data.len()), Vec::with_capacity(data.len()));
     for v in data {
         let (a, k) = if v == 0.0 || !v.is_finite() { (v, 0) } else { split(v) };

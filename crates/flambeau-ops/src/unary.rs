@@ -60,7 +60,8 @@ pub(crate) mod infer {
     pub fn compared(x: Inputs, _: &Params) -> Result<Metas> {
         let mut m = Meta::like(arg(x, 0)?).with_dtype(DType::Bool);
         if let Some(strides) = &m.strides {
-            m.strides = flambeau_core::op::elementwise_strides(&m.sizes, &[(&m.sizes, strides), (&[], &[])]).map(Box::new);
+            m.strides =
+                flambeau_core::op::elementwise_strides(&m.sizes, &[(&m.sizes, strides), (&[], &[])]).map(Box::new);
         }
         one(m)
     }

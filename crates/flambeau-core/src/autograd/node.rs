@@ -232,12 +232,10 @@ impl Node {
             return label.into_owned();
         }
         match &self.action {
-            Action::Op { op, params, .. } => {
-                match op.shown.and_then(|f| f(self, params).name) {
-                    Some(name) => name.into(),
-                    None => op.node_name(),
-                }
-            }
+            Action::Op { op, params, .. } => match op.shown.and_then(|f| f(self, params).name) {
+                Some(name) => name.into(),
+                None => op.node_name(),
+            },
             Action::Accumulate(_) => "torch::autograd::AccumulateGrad".into(),
             Action::View { name, .. } | Action::Views { name, .. } => (*name).into(),
             Action::CopySlices { .. } => "torch::autograd::CopySlices".into(),
@@ -274,9 +272,11 @@ impl Node {
                 Some(edges) => edges,
                 None => self.visible(op.hidden),
             },
-            Action::View { op: ViewOp::Part(_), .. } => {
-                self.next.iter().map(|e| Node::stand_in("ViewAsRealBackward0", smallvec::smallvec![e.clone()])).collect()
-            }
+            Action::View { op: ViewOp::Part(_), .. } => self
+                .next
+                .iter()
+                .map(|e| Node::stand_in("ViewAsRealBackward0", smallvec::smallvec![e.clone()]))
+                .collect(),
             _ => self.next.clone(),
         }
     }

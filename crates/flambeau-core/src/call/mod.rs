@@ -13,8 +13,7 @@ use crate::error::{Error, Result};
 use crate::explain::explain;
 use crate::op::{Inputs, Kind, Meta, OpDef, Outs, Params};
 use crate::quick::quick;
-use crate::shared::Shared;
-use crate::tensor::{Tensor, flag};
+use crate::tensor::Tensor;
 
 use record::{record_outputs, wants_record};
 pub use views::{view, view_named, views};

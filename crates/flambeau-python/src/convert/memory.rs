@@ -40,11 +40,6 @@ impl Buffer {
         self.dims(self.0.shape)
     }
 
-    /// In bytes.
-    pub fn strides(&self) -> &[isize] {
-        self.dims(self.0.strides)
-    }
-
     fn dims(&self, p: *mut isize) -> &[isize] {
         if p.is_null() || self.0.ndim == 0 {
             return &[];
