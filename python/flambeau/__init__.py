@@ -66,6 +66,8 @@ def __getattr__(name):
         found = getattr(_importlib.import_module(".storage", __name__), name, None)
         if found is not None:
             return found
+    if name == "vmap":
+        return _importlib.import_module(".func", __name__).vmap
     if name == "to_dlpack":
         return _importlib.import_module(".utils.dlpack", __name__).to_dlpack
     if name.startswith("_foreach_"):
