@@ -18,8 +18,15 @@ fn contiguous_and_scattered_operands_agree_to_the_bit() {
             let number = Tensor::wrapped(1.7.into()).expect("a number");
             for b in [of(&[1.5, 1.25, 0.3, 2.0, 3.0]), number] {
                 let general = run(op, &[Some(scattered(&a)), Some(b.clone())], &params![]).expect("fitting operands");
-                let quick = run(op, &[Some(a.clone()), Some(b)], &params![]).expect("fitting operands");
+                let quick = run(op, &[Some(a.clone()), Some(b.clone())], &params![]).expect("fitting operands");
                 assert_eq!(quick[0].dtype(), general[0].dtype(), "{}", op.name);
+                assert_eq!(numbers(&quick[0]), numbers(&general[0]), "{}", op.name);
+
+                let one = flambeau_ops::view::expand(&of(&[1.3]), &[5]).expect("five of one");
+                let quick = run(op, &[Some(one), Some(b.clone())], &params![]).expect("fitting operands");
+                let general =
+                    run(op, &[Some(scattered(&of(&[1.3; 5]))), Some(b)], &params![]).expect("fitting operands");
+                assert_eq!(quick[0].strides(), general[0].strides(), "{}", op.name);
                 assert_eq!(numbers(&quick[0]), numbers(&general[0]), "{}", op.name);
             }
         }
