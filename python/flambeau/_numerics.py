@@ -10,6 +10,8 @@ from ._overridable import overridable, publish
 __all__ = [
     "empty_permuted", "gradient", "histogramdd", "lu", "pca_lowrank", "pinverse", "resize_as_", "svd_lowrank",
 ]
+# Public in spite of the underscore: scripts call them.
+_UNDERSCORED = ["_chunk_cat", "_native_batch_norm_legit", "_segment_reduce"]
 
 _internal = _C._internal
 _histogramdd_result = collections.namedtuple("histogramdd", ["hist", "bin_edges"])
@@ -146,7 +148,7 @@ def lu(A, pivot=True, get_infos=False, out=None):
     An older form of :func:`torch.linalg.lu_factor`.
     """
     if get_infos:
-        found = tuple(flambeau.linalg.lu_factor_ex(A, pivot=pivot))
+        found = flambeau.linalg.lu_factor_ex(A, pivot=pivot)
     else:
         found = tuple(flambeau.linalg.lu_factor(A, pivot=pivot))
     if out is None:
@@ -261,3 +263,5 @@ def _attach():
 
 
 _attach()
+globals().update({_name: getattr(_C._functions, _name) for _name in _UNDERSCORED if hasattr(_C._functions, _name)})
+__all__ += [_name for _name in _UNDERSCORED if _name in globals()]

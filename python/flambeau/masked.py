@@ -191,10 +191,11 @@ def normalize(input, ord, dim, *, eps=1e-12, dtype=None, mask=None):
 def logsumexp(input, dim=None, *, keepdim=False, dtype=None, mask=None):
     """log(sum(exp)) of the elements that count."""
     x = _cast(input, dtype)
-    # The sum of integers is a float: so is what stands for nothing.
+    of = x.dtype
+    # Integers have no number that stands for nothing: they are computed as floats.
     if not (x.is_floating_point() or x.is_complex()):
         x = x.to(flambeau.get_default_dtype())
-    return _filled(x, mask, _typed(x, float("-inf"))).logsumexp(_dims(x, dim), keepdim=keepdim)
+    return _filled(x, mask, _typed(x, float("-inf"))).logsumexp(_dims(x, dim), keepdim=keepdim).to(of)
 
 
 def logaddexp(input, other, *, dtype=None, input_mask=None, other_mask=None):

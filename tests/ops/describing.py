@@ -13,7 +13,8 @@ def describe(torch, value):
         return {"dtype": str(value.dtype).split(".")[-1], "shape": list(value.shape), "numbers": [repr(v) for v in numbers]}
     if isinstance(value, (tuple, list)):
         return [describe(torch, v) for v in value]
-    return repr(value)
+    # Under which of its two names the library goes.
+    return repr(value).replace("flambeau", "torch")
 
 
 def run(torch, source):

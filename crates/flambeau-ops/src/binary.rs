@@ -241,7 +241,7 @@ macro_rules! binary {
                     quick: quick!($rule $kernel),
                     diff: $diff,
                     saves: $saves,
-                    samples: Some(|s| samples(s, $range.0, $range.1, if matches!($diff, Diff::Never) || same_text(stringify!($name), "nextafter") { 0 } else { 3 })),
+                    samples: Some(|s| samples(s, $range.0, $range.1, if matches!($diff, Diff::Never) { 0 } else { 3 })),
                     ..BASE
                 };
             }
@@ -295,7 +295,7 @@ binary! { PAIRS, BinaryOps:
         grads!(c; 0 => mul(&g, &b), 1 => neg(&mul(&g, &a)?)) }), POS, FMI, ["arctan2"], "The angle of the point (other, input), in radians.";
     hypot: same => Hypot, YY, vjp(|c| { let y = c.y(0)?; grads!(c; 0 => mul(c.g(), &div(&c.x(0)?, &y)?), 1 => mul(c.g(), &div(&c.x(1)?, &y)?)) }), POS, FMI, NO, "The hypotenuse of a right triangle with these legs.";
     copysign: float => Copysign, XX, vjp(|c| grads!(c; 0 => { let (a, b) = (c.x(0)?, c.x(1)?); mul(c.g(), &mul(&unary::sgn(&a)?, &copysign(&Tensor::wrapped(1.0.into())?, &b)?)?) }, 1 => zero_grad(c, 1))), POS, FMI, NO, "The magnitude of one with the sign of the other.";
-    nextafter: same => Nextafter, NONE, vjp(|_| Err(Error::not_implemented("the derivative for 'nextafter' is not implemented."))), ANY, FMI, NO, "The next representable number towards the other.";
+    nextafter: same => Nextafter, XX, vjp(|c| grads!(c; 0 => { let g = c.g(); mul(g, &ne(&c.x(0)?, &c.x(1)?)?) }, 1 => crate::create::zeros_like(c.g()))), ANY, FMI, NO, "The next representable number towards the other.";
     maximum: same => Maximum, XX, vjp(|c| grads!(c; 0 => masked(c, ge(&c.x(0)?, &c.x(1)?)), 1 => masked(c, le(&c.x(0)?, &c.x(1)?)))), ANY, FM, NO, "The larger of two elements; NaN if either is.";
     minimum: same => Minimum, XX, vjp(|c| grads!(c; 0 => masked(c, le(&c.x(0)?, &c.x(1)?)), 1 => masked(c, ge(&c.x(0)?, &c.x(1)?)))), ANY, FM, NO, "The smaller of two elements; NaN if either is.";
     fmax: same => Fmax, XX, vjp(|c| grads!(c; 0 => masked(c, logical_or(&ge(&c.x(0)?, &c.x(1)?)?, &unary::isnan(&c.x(1)?)?)), 1 => masked(c, unary::logical_not(&logical_or(&ge(&c.x(0)?, &c.x(1)?)?, &unary::isnan(&c.x(1)?)?)?).and_then(|m| logical_or(&m, &eq(&c.x(0)?, &c.x(1)?)?))))), ANY, FM, NO, "The larger of two elements, ignoring a NaN.";

@@ -7,6 +7,11 @@ use crate::norm::{batch_norm, layer_norm_kernel};
 use crate::operand::*;
 use crate::view::reshape;
 
+/// A statistic in the dtype of the scale, or of the input where there is none.
+fn kept(stat: &Tensor, weight: Option<&Tensor>, x: &Tensor) -> Result<Tensor> {
+    crate::copy::to_dtype(stat, weight.unwrap_or(x).dtype())
+}
+
 fn native_layer_norm(x: Inputs, p: &Params) -> Result<Outs> {
     let (t, shape) = (arg(x, 0)?, p.ints(0));
     // The checks are layer_norm's.
@@ -15,7 +20,7 @@ fn native_layer_norm(x: Inputs, p: &Params) -> Result<Outs> {
     let mut sizes = t.sizes()[..t.ndim() - shape.len()].to_vec();
     sizes.resize(t.ndim(), 1);
     for stat in y.iter_mut().skip(1) {
-        *stat = reshape(&stat.detach(), &sizes)?;
+        *stat = kept(&reshape(&stat.detach(), &sizes)?, opt(x, 1), t)?;
     }
     Ok(y)
 }
@@ -28,9 +33,17 @@ fn native_group_norm(x: Inputs, p: &Params) -> Result<Outs> {
         "Expected number of channels in input to be divisible by num_groups, but got {c} and num_groups={groups}"
     );
     let y = call(&crate::norm::group_norm::OP, &[Some(t), opt(x, 1), opt(x, 2)], params![groups, p.float(4)])?;
-    let rows = reshape(&t.detach(), &[n * groups, -1])?;
-    let stats = call(&layer_norm_kernel::OP, &[Some(&rows), None, None], params![[rows.sizes()[1]], p.float(4)])?;
-    Ok(Outs::from_iter([y[0].clone(), reshape(&stats[1], &[n, groups])?, reshape(&stats[2], &[n, groups])?]))
+    // PyTorch differentiates through these statistics, unlike those of layer norm.
+    let rows = if t.numel() == 0 {
+        crate::create::zeros(&[n * groups, 1], t.dtype(), t.device())?
+    } else {
+        reshape(t, &[n * groups, -1])?
+    };
+    let rows = crate::copy::to_dtype(&rows, t.dtype().accumulate())?;
+    let (var, mean) = crate::variance::var_mean(&rows, &[1], 0.0, false)?;
+    let rstd = crate::unary::rsqrt(&crate::binary::add_scalar(&var, p.float(4))?)?;
+    let stat = |s: &Tensor| kept(&reshape(s, &[n, groups])?, opt(x, 1), t);
+    Ok(Outs::from_iter([y[0].clone(), stat(&mean)?, stat(&rstd)?]))
 }
 
 /// `stats`: the running mean and variance, which training updates.
@@ -44,12 +57,12 @@ fn native_batch_norm(
     let t = arg(&x, 0)?;
     let y = batch_norm(t, stats[0], stats[1], x[1], x[2], training, Some(momentum), eps)?;
     if !training {
-        let none = Tensor::empty(&[0], t.dtype(), t.device())?;
+        let none = Tensor::empty(&[0], t.dtype().accumulate(), t.device())?;
         return Ok(Outs::from_iter([y, none.clone(), none]));
     }
     let used =
         call(&crate::norm::batch_norm_kernel::OP, &[Some(&t.detach()), None, None, None, None], params![true, eps])?;
-    Ok(Outs::from_iter([y, used[1].clone(), used[2].clone()]))
+    Ok(Outs::from_iter([y, kept(&used[1], x[1], t)?, kept(&used[2], x[1], t)?]))
 }
 
 rows! { ROWS_ALL:

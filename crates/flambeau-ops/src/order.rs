@@ -200,7 +200,13 @@ fn logcumsumexp_backward(c: &Vjp) -> Result<Tensor> {
         unary::exp(&crate::binary::add(&run, &x)?)
     };
     // Where the gradient is to be differentiated again, in the form that has derivatives everywhere.
-    if x.dtype().is_complex() || flambeau_core::autograd::grad_enabled() {
+    if x.dtype().is_complex() && !flambeau_core::autograd::grad_enabled() {
+        // A complex gradient has a logarithm whatever its sign.
+        let run = crate::shape::flip(&crate::binary::sub(&unary::log(c.g())?, &conj(&y)?)?, &[d])?;
+        let run = crate::shape::flip(&call1(&logcumsumexp::OP, &[Some(&run)], params![d])?, &[d])?;
+        return unary::exp(&crate::binary::add(&run, &conj(&x)?)?);
+    }
+    if flambeau_core::autograd::grad_enabled() {
         let e = unary::exp(&conj(&x)?)?;
         return mul(&e, &reverse_cumsum(&mul(c.g(), &unary::exp(&unary::neg(&conj(&y)?)?)?)?, d)?);
     }

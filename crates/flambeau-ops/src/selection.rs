@@ -192,7 +192,7 @@ fn unique_dim(x: Inputs, p: &Params) -> Result<Outs> {
             "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
         );
     }
-    let moved = crate::view::transpose(&t.detach(), 0, d)?;
+    let moved = call1(&crate::view::movedim::OP, &[Some(&t.detach())], params![[d], [0i64]])?;
     let flat = crate::copy::contiguous(&moved)?;
     let (n, width) = (n as usize, if n == 0 { 0 } else { flat.numel() as usize / n as usize });
     let data = if t.dtype().is_float() { Rows::Floats(flat.to_vec()?) } else { Rows::Ints(flat.to_vec()?) };

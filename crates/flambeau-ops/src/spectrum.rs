@@ -91,37 +91,41 @@ fn stft(x: Inputs, p: &Params) -> Result<Outs> {
         flag(p.get(8))
     );
     let fail = |t: &Tensor, what: String| told("stft", t, window, &f, rest.clone(), what);
+    let rank = input.ndim();
+    let mut shown = input.clone();
+    if center && (1..=3).contains(&rank) {
+        // Padding wants three dimensions.
+        let mut three = vec![1; 3 - rank];
+        three.extend_from_slice(input.sizes());
+        let (pad, whole) = (n / 2, reshape(input, &three)?);
+        let padded = call1(&crate::shape::pad::OP, &[Some(&whole)], params![[pad, pad], pad_mode, 0.0])?;
+        shown = reshape(&padded, &padded.sizes()[3 - rank..])?;
+    }
     check!(
         input.dtype().is_float() || input.dtype().is_complex(),
         NotImplemented,
         "{}",
-        fail(input, "expected a tensor of floating point or complex values".into()).message()
+        fail(&shown, "expected a tensor of floating point or complex values".into()).message()
     );
-    if input.ndim() > 2 || input.ndim() < 1 {
-        return Err(fail(input, "expected a 1D or 2D tensor".into()));
+    if rank > 2 || rank < 1 {
+        return Err(fail(&shown, "expected a 1D or 2D tensor".into()));
     }
-    let mut t = if input.ndim() == 1 { unsqueeze(input, 0)? } else { input.clone() };
-    if center {
-        let pad = n / 2;
-        let three = unsqueeze(&t, 1)?;
-        let padded = call1(&crate::shape::pad::OP, &[Some(&three)], params![[pad, pad], pad_mode, 0.0])?;
-        t = crate::view::squeeze(&padded, 1)?;
-    }
+    let t = if rank == 1 { unsqueeze(&shown, 0)? } else { shown.clone() };
     let len = t.sizes()[1];
     if n <= 0 || n > len {
-        return Err(fail(&t, format!("expected 0 < n_fft < {len}, but got n_fft={n}")));
+        return Err(fail(&shown, format!("expected 0 < n_fft < {len}, but got n_fft={n}")));
     }
     if f.hop <= 0 {
-        return Err(fail(&t, format!("expected hop_length > 0, but got hop_length={}", f.hop)));
+        return Err(fail(&shown, format!("expected hop_length > 0, but got hop_length={}", f.hop)));
     }
     if f.length <= 0 || f.length > n {
-        return Err(fail(&t, format!("expected 0 < win_length <= n_fft, but got win_length={}", f.length)));
+        return Err(fail(&shown, format!("expected 0 < win_length <= n_fft, but got win_length={}", f.length)));
     }
     if let Some(w) = window
         && (w.ndim() != 1 || w.sizes()[0] != f.length)
     {
         return Err(fail(
-            &t,
+            &shown,
             format!(
                 "expected a 1D window tensor of size equal to win_length={}, but got window with size {}",
                 f.length,
