@@ -37,6 +37,7 @@ pub mod pool;
 pub mod random;
 pub mod reduce;
 mod resample;
+mod samplers;
 pub mod scatter;
 pub mod selection;
 pub mod shape;
@@ -89,6 +90,7 @@ pub fn registry() -> &'static [&'static OpDef] {
             copy::ROWS,
             create::ROWS,
             random::ROWS,
+            samplers::ROWS,
             matmul::ROWS,
             decompose::ROWS,
             linalg::ROWS,

@@ -1,4 +1,6 @@
-"""What all distributions have in common."""
+"""The base of all distributions."""
+
+import warnings
 
 import flambeau
 
@@ -9,15 +11,12 @@ __all__ = ["Distribution"]
 
 
 class Distribution:
-    """The base of all distributions.
-
-    A sample's shape is `sample_shape + batch_shape + event_shape`: how many samples, how many independent
-    distributions, and one event of each.
+    """A probability distribution, or a batch of independent ones.
 
     Args:
-        batch_shape, event_shape: see above.
-        validate_args (bool, optional): check parameters and values against their constraints (ValueError).
-            Default: as `set_default_validate_args` says, at first True unless Python runs with -O.
+        batch_shape (Size): how many of them.
+        event_shape (Size): the shape of one draw of one of them.
+        validate_args (bool): check parameters and values; by default what :meth:`set_default_validate_args` set.
     """
 
     has_rsample = False
@@ -26,47 +25,75 @@ class Distribution:
 
     @staticmethod
     def set_default_validate_args(value):
-        """Whether distributions check their arguments when not told."""
-        if value not in (True, False):
+        """Sets whether arguments are checked where nothing else is said; ValueError if ``value`` is no bool."""
+        if value not in [True, False]:
             raise ValueError
         Distribution._validate_args = value
 
-    def __init__(self, batch_shape=(), event_shape=(), validate_args=None):
-        self._batch_shape, self._event_shape = flambeau.Size(batch_shape), flambeau.Size(event_shape)
+    def __init__(self, batch_shape=flambeau.Size(), event_shape=flambeau.Size(), validate_args=None):
+        self._batch_shape = flambeau.Size(batch_shape)
+        self._event_shape = flambeau.Size(event_shape)
         if validate_args is not None:
             self._validate_args = validate_args
-        if not self._validate_args:
+        if self._validate_args:
+            self._check_parameters()
+        super().__init__()
+
+    def _check_parameters(self):
+        try:
+            arg_constraints = self.arg_constraints
+        except NotImplementedError:
+            warnings.warn(
+                f"{self.__class__} does not define `arg_constraints`. Please set `arg_constraints = {{}}` or initialize "
+                "the distribution with `validate_args=False` to turn off validation.",
+                stacklevel=3,
+            )
             return
-        for name, constraint in getattr(self, "arg_constraints", {}).items():
-            derived = name not in self.__dict__ and isinstance(getattr(type(self), name, None), lazy_property)
-            if constraints.is_dependent(constraint) or derived:
+        for name, constraint in arg_constraints.items():
+            if constraints.is_dependent(constraint):
                 continue
+            if name not in self.__dict__ and isinstance(getattr(type(self), name), (lazy_property, property)):
+                continue  # computed from another parameter
             value = getattr(self, name)
             if not constraint.check(value).all():
                 raise ValueError(
-                    f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) "
-                    f"of distribution {self!r} to satisfy the constraint {constraint!r}, "
-                    f"but found invalid values:\n{value}"
+                    f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
+                    f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
                 )
+
+    def expand(self, batch_shape, _instance=None):
+        """The same distributions as a batch of another shape, which theirs broadcasts to. No memory is copied."""
+        raise NotImplementedError
+
+    def _expanded(self, cls, batch_shape, instance, *names):
+        """The body of most ``expand``: the named parameters expanded in a new object."""
+        new = self._get_checked_instance(cls, instance)
+        batch_shape = flambeau.Size(batch_shape)
+        for name in names:
+            if name in self.__dict__:
+                setattr(new, name, getattr(self, name).expand(batch_shape))
+        Distribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
 
     @property
     def batch_shape(self):
-        """The shape of the parameters, without that of an event."""
+        """How many distributions there are."""
         return self._batch_shape
 
     @property
     def event_shape(self):
-        """The shape of one event."""
+        """The shape of one draw of one of them."""
         return self._event_shape
 
     @property
     def arg_constraints(self):
-        """A constraint for each parameter's name."""
+        """The constraint of each parameter, by name."""
         raise NotImplementedError
 
     @property
     def support(self):
-        """The constraint that samples satisfy."""
+        """The constraint of the values."""
         raise NotImplementedError
 
     @property
@@ -76,111 +103,105 @@ class Distribution:
 
     @property
     def mode(self):
-        """A most probable value."""
+        """The most likely value."""
         raise NotImplementedError(f"{self.__class__} does not implement mode")
 
     @property
     def variance(self):
-        """The expected squared distance from the mean."""
+        """The variance."""
         raise NotImplementedError
 
     @property
     def stddev(self):
-        """The square root of the variance."""
+        """The standard deviation."""
         return self.variance.sqrt()
 
-    def expand(self, batch_shape, _instance=None):
-        """The same distribution with a larger batch shape; parameters are expanded, not copied."""
-        raise NotImplementedError
-
-    def sample(self, sample_shape=()):
-        """Samples without a history, of shape `sample_shape + batch_shape + event_shape`."""
+    def sample(self, sample_shape=flambeau.Size()):
+        """Draws of shape ``sample_shape + batch_shape + event_shape``, outside of any graph."""
         with flambeau.no_grad():
             return self.rsample(sample_shape)
 
-    def rsample(self, sample_shape=()):
-        """Samples through which gradients flow to the parameters, where `has_rsample`."""
+    def rsample(self, sample_shape=flambeau.Size()):
+        """Draws that are differentiable in the parameters."""
         raise NotImplementedError
 
     def sample_n(self, n):
-        """`sample((n,))`."""
-        return self.sample((n,))
+        """Deprecated: ``sample((n,))``."""
+        warnings.warn(
+            "`sample_n(n)` will be deprecated. Use `sample((n,))` instead.", FutureWarning, stacklevel=2
+        )
+        return self.sample(flambeau.Size((n,)))
 
     def log_prob(self, value):
-        """The logarithm of the density or probability at `value`; of shape `sample_shape + batch_shape`."""
+        """The logarithm of the density or probability of values."""
         raise NotImplementedError
 
     def cdf(self, value):
-        """The probability of at most `value`."""
+        """The probability of a value at most as large."""
         raise NotImplementedError
 
     def icdf(self, value):
-        """The value that a sample falls below with probability `value`."""
+        """The value whose ``cdf`` is the given one."""
         raise NotImplementedError
 
     def enumerate_support(self, expand=True):
-        """All values of a discrete distribution, along a new first dimension."""
+        """All values along a new first dimension; with ``expand`` repeated over the batch."""
         raise NotImplementedError
 
     def entropy(self):
-        """The entropy, in nats, of the batch's shape."""
+        """The entropy, in nats."""
         raise NotImplementedError
 
     def perplexity(self):
-        """exp(entropy)."""
+        """``exp`` of the entropy."""
         return flambeau.exp(self.entropy())
 
-    def _extended_shape(self, sample_shape=()):
-        return flambeau.Size(tuple(sample_shape) + tuple(self._batch_shape) + tuple(self._event_shape))
-
-    def _expanded(self, batch_shape, instance, *names, event=()):
-        """A new instance whose parameters `names` are expanded; `event` are their event dimensions."""
-        new = type(self).__new__(type(self)) if instance is None else instance
-        shape = flambeau.Size(batch_shape)
-        for name in names:
-            if name in self.__dict__:
-                setattr(new, name, getattr(self, name).expand(tuple(shape) + tuple(event)))
-        Distribution.__init__(new, shape, self._event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+    def _extended_shape(self, sample_shape=flambeau.Size()):
+        if not isinstance(sample_shape, flambeau.Size):
+            sample_shape = flambeau.Size(sample_shape)
+        return flambeau.Size(sample_shape + self._batch_shape + self._event_shape)
 
     def _validate_sample(self, value):
+        """ValueError for values that are of the wrong shape or outside of the support."""
         if not isinstance(value, flambeau.Tensor):
             raise ValueError("The value argument to log_prob must be a Tensor")
-        start = len(value.shape) - len(self._event_shape)
-        if tuple(value.shape[max(start, 0) :]) != tuple(self._event_shape):
+        event_start = value.dim() - len(self._event_shape)
+        if value.shape[event_start:] != self._event_shape:
             raise ValueError(
-                f"The right-most size of value must match event_shape: {value.shape} vs {self._event_shape}."
+                f"The right-most size of value must match event_shape: {value.size()} vs {self._event_shape}."
             )
-        expected = tuple(self._batch_shape) + tuple(self._event_shape)
-        for i, j in zip(reversed(value.shape), reversed(expected)):
+        actual, expected = value.size(), self._batch_shape + self._event_shape
+        for i, j in zip(reversed(actual), reversed(expected)):
             if i != 1 and j != 1 and i != j:
                 raise ValueError(
-                    f"Value is not broadcastable with batch_shape+event_shape: {value.shape} vs "
-                    f"{flambeau.Size(expected)}."
+                    f"Value is not broadcastable with batch_shape+event_shape: {actual} vs {expected}."
                 )
         try:
             support = self.support
         except NotImplementedError:
+            warnings.warn(
+                f"{self.__class__} does not define `support` to enable sample validation. Please initialize the "
+                "distribution with `validate_args=False` to turn off validation.",
+                stacklevel=3,
+            )
             return
         if not support.check(value).all():
             raise ValueError(
-                "Expected value argument "
-                f"({type(value).__name__} of shape {tuple(value.shape)}) "
-                f"to be within the support ({support!r}) "
-                f"of the distribution {self!r}, "
-                f"but found invalid values:\n{value}"
+                f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) to be within the support "
+                f"({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
             )
 
+    def _get_checked_instance(self, cls, _instance=None):
+        if _instance is None and type(self).__init__ != cls.__init__:
+            raise NotImplementedError(
+                f"Subclass {self.__class__.__name__} of {cls.__name__} that defines a custom __init__ method must also "
+                "define a custom .expand() method."
+            )
+        return self.__new__(type(self)) if _instance is None else _instance
+
     def __repr__(self):
-        names = [name for name in self.arg_constraints if name in self.__dict__]
-        values = [self.__dict__[name] for name in names]
-        shown = ", ".join(f"{n}: {v if v.numel() == 1 else v.size()}" for n, v in zip(names, values))
-        return f"{self.__class__.__name__}({shown})"
-
-
-def shape_of(*parameters, tensors):
-    """The batch's shape: none if all parameters were given as numbers."""
-    from numbers import Number
-
-    return flambeau.Size() if all(isinstance(p, Number) for p in parameters) else tensors[0].size()
+        names = [k for k in self.arg_constraints if k in self.__dict__]
+        shown = (
+            f"{p}: {self.__dict__[p] if self.__dict__[p].numel() == 1 else self.__dict__[p].size()}" for p in names
+        )
+        return f"{self.__class__.__name__}({', '.join(shown)})"

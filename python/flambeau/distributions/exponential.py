@@ -1,53 +1,50 @@
 """The exponential distribution."""
 
+from numbers import Number
+
 import flambeau
 
 from . import constraints
-from .distribution import Distribution, shape_of
+from .exp_family import ExponentialFamily
 from .utils import broadcast_all
 
 __all__ = ["Exponential"]
 
 
-class Exponential(Distribution):
-    """The waiting time between events that come at `rate`."""
+class Exponential(ExponentialFamily):
+    """The exponential distribution of rate ``rate``."""
 
     arg_constraints = {"rate": constraints.positive}
     support = constraints.nonnegative
     has_rsample = True
+    _mean_carrier_measure = 0
 
     def __init__(self, rate, validate_args=None):
         (self.rate,) = broadcast_all(rate)
-        super().__init__(shape_of(rate, tensors=[self.rate]), validate_args=validate_args)
+        shape = flambeau.Size() if isinstance(rate, Number) else self.rate.size()
+        super().__init__(shape, validate_args=validate_args)
 
     @property
     def mean(self):
-        """1 / rate"""
         return self.rate.reciprocal()
 
     @property
     def mode(self):
-        """0"""
         return flambeau.zeros_like(self.rate)
 
     @property
     def stddev(self):
-        """1 / rate"""
         return self.rate.reciprocal()
 
     @property
     def variance(self):
-        """1 / rate^2"""
         return self.rate.pow(-2)
 
     def expand(self, batch_shape, _instance=None):
-        return self._expanded(batch_shape, _instance, "rate")
+        return self._expanded(Exponential, batch_shape, _instance, "rate")
 
-    def rsample(self, sample_shape=()):
-        shape = self._extended_shape(sample_shape)
-        return (
-            flambeau.empty(shape, dtype=self.rate.dtype, device=self.rate.device).exponential_() / self.rate
-        )
+    def rsample(self, sample_shape=flambeau.Size()):
+        return self.rate.new_empty(self._extended_shape(sample_shape)).exponential_() / self.rate
 
     def log_prob(self, value):
         if self._validate_args:
@@ -64,3 +61,10 @@ class Exponential(Distribution):
 
     def entropy(self):
         return 1.0 - flambeau.log(self.rate)
+
+    @property
+    def _natural_params(self):
+        return (-self.rate,)
+
+    def _log_normalizer(self, x):
+        return -flambeau.log(-x)

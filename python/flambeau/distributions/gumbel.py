@@ -1,57 +1,49 @@
-"""The Gumbel distribution of largest values."""
+"""The Gumbel distribution."""
 
 import math
+from numbers import Number
 
 import flambeau
 
 from . import constraints
-from .distribution import Distribution, shape_of
-from .utils import broadcast_all
+from .transformed_distribution import TransformedDistribution
+from .transforms import AffineTransform, ExpTransform
+from .uniform import Uniform
+from .utils import broadcast_all, euler_constant
 
 __all__ = ["Gumbel"]
 
-EULER = 0.57721566490153286060
 
-
-class Gumbel(Distribution):
-    """The Gumbel distribution with mode `loc`."""
+class Gumbel(TransformedDistribution):
+    """The Gumbel distribution (of maxima) with location ``loc`` and scale ``scale``."""
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
-    has_rsample = True
 
     def __init__(self, loc, scale, validate_args=None):
         self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(shape_of(loc, scale, tensors=[self.loc]), validate_args=validate_args)
-
-    @property
-    def mean(self):
-        """loc + scale * Euler's constant"""
-        return self.loc + self.scale * EULER
-
-    @property
-    def mode(self):
-        """`loc`"""
-        return self.loc
-
-    @property
-    def stddev(self):
-        """pi / sqrt(6) * scale"""
-        return math.pi / math.sqrt(6) * self.scale
-
-    @property
-    def variance(self):
-        """pi^2 / 6 * scale^2"""
-        return self.stddev.pow(2)
+        finfo = flambeau.finfo(self.loc.dtype)
+        if isinstance(loc, Number) and isinstance(scale, Number):
+            base = Uniform(finfo.tiny, 1 - finfo.eps, validate_args=validate_args)
+        else:
+            base = Uniform(
+                flambeau.full_like(self.loc, finfo.tiny),
+                flambeau.full_like(self.loc, 1 - finfo.eps),
+                validate_args=validate_args,
+            )
+        transforms = [
+            ExpTransform().inv,
+            AffineTransform(loc=0, scale=-flambeau.ones_like(self.scale)),
+            ExpTransform().inv,
+            AffineTransform(loc=loc, scale=-self.scale),
+        ]
+        super().__init__(base, transforms, validate_args=validate_args)
 
     def expand(self, batch_shape, _instance=None):
-        return self._expanded(batch_shape, _instance, "loc", "scale")
-
-    def rsample(self, sample_shape=()):
-        shape, info = self._extended_shape(sample_shape), flambeau.finfo(self.loc.dtype)
-        low, high = broadcast_all(flambeau.full_like(self.loc, info.tiny), 1 - info.eps)
-        u = low + flambeau.rand(shape, dtype=self.loc.dtype, device=self.loc.device) * (high - low)
-        return self.loc + -self.scale * (-u.log()).log()
+        new = self._get_checked_instance(Gumbel, _instance)
+        new.loc = self.loc.expand(batch_shape)
+        new.scale = self.scale.expand(batch_shape)
+        return super().expand(batch_shape, _instance=new)
 
     def log_prob(self, value):
         if self._validate_args:
@@ -59,13 +51,21 @@ class Gumbel(Distribution):
         y = (self.loc - value) / self.scale
         return (y - y.exp()) - self.scale.log()
 
-    def cdf(self, value):
-        if self._validate_args:
-            self._validate_sample(value)
-        return flambeau.exp(-flambeau.exp((self.loc - value) / self.scale))
+    @property
+    def mean(self):
+        return self.loc + self.scale * euler_constant
 
-    def icdf(self, value):
-        return self.loc - self.scale * (-value.log()).log()
+    @property
+    def mode(self):
+        return self.loc
+
+    @property
+    def stddev(self):
+        return (math.pi / math.sqrt(6)) * self.scale
+
+    @property
+    def variance(self):
+        return self.stddev.pow(2)
 
     def entropy(self):
-        return self.scale.log() + (1 + EULER)
+        return self.scale.log() + (1 + euler_constant)

@@ -1,16 +1,16 @@
-"""Batch dimensions taken as part of the event."""
+"""Batches taken as one distribution."""
+
+import flambeau
 
 from . import constraints
 from .distribution import Distribution
+from .utils import _sum_rightmost
 
 __all__ = ["Independent"]
 
 
 class Independent(Distribution):
-    """`base_distribution` with its last `reinterpreted_batch_ndims` batch dimensions as event dimensions.
-
-    `log_prob` sums over them: a diagonal normal is `Independent(Normal(loc, scale), 1)`.
-    """
+    """Another distribution whose last ``reinterpreted_batch_ndims`` batch dimensions belong to an event."""
 
     arg_constraints = {}
 
@@ -20,70 +20,58 @@ class Independent(Distribution):
                 "Expected reinterpreted_batch_ndims <= len(base_distribution.batch_shape), "
                 f"actual {reinterpreted_batch_ndims} vs {len(base_distribution.batch_shape)}"
             )
-        shape = tuple(base_distribution.batch_shape) + tuple(base_distribution.event_shape)
-        event = reinterpreted_batch_ndims + len(base_distribution.event_shape)
-        self.base_dist, self.reinterpreted_batch_ndims = base_distribution, reinterpreted_batch_ndims
-        super().__init__(
-            shape[: len(shape) - event], shape[len(shape) - event :], validate_args=validate_args
-        )
+        shape = base_distribution.batch_shape + base_distribution.event_shape
+        cut = len(base_distribution.batch_shape) - reinterpreted_batch_ndims
+        self.base_dist = base_distribution
+        self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
+        super().__init__(shape[:cut], shape[cut:], validate_args=validate_args)
+
+    def expand(self, batch_shape, _instance=None):
+        new = self._get_checked_instance(Independent, _instance)
+        batch_shape = flambeau.Size(batch_shape)
+        new.base_dist = self.base_dist.expand(batch_shape + self.event_shape[: self.reinterpreted_batch_ndims])
+        new.reinterpreted_batch_ndims = self.reinterpreted_batch_ndims
+        super(Independent, new).__init__(batch_shape, self.event_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
 
     @property
     def has_rsample(self):
-        """As the base distribution."""
         return self.base_dist.has_rsample
 
     @property
     def has_enumerate_support(self):
-        """As the base distribution, if no dimension was taken."""
-        return self.reinterpreted_batch_ndims == 0 and self.base_dist.has_enumerate_support
+        return False if self.reinterpreted_batch_ndims > 0 else self.base_dist.has_enumerate_support
 
     @constraints.dependent_property
     def support(self):
-        """The base's support in every taken dimension."""
-        base = self.base_dist.support
-        return (
-            constraints.independent(base, self.reinterpreted_batch_ndims)
-            if self.reinterpreted_batch_ndims
-            else base
-        )
+        support = self.base_dist.support
+        n = self.reinterpreted_batch_ndims
+        return constraints.independent(support, n) if n else support
 
     @property
     def mean(self):
-        """As the base distribution."""
         return self.base_dist.mean
 
     @property
     def mode(self):
-        """As the base distribution."""
         return self.base_dist.mode
 
     @property
     def variance(self):
-        """As the base distribution."""
         return self.base_dist.variance
 
-    def expand(self, batch_shape, _instance=None):
-        new = self._expanded(batch_shape, _instance)
-        taken = tuple(self._event_shape)[: self.reinterpreted_batch_ndims]
-        new.base_dist = self.base_dist.expand(tuple(batch_shape) + taken)
-        new.reinterpreted_batch_ndims = self.reinterpreted_batch_ndims
-        return new
-
-    def _sum(self, value):
-        n = self.reinterpreted_batch_ndims
-        return value.sum(tuple(range(-n, 0))) if n else value
-
-    def sample(self, sample_shape=()):
+    def sample(self, sample_shape=flambeau.Size()):
         return self.base_dist.sample(sample_shape)
 
-    def rsample(self, sample_shape=()):
+    def rsample(self, sample_shape=flambeau.Size()):
         return self.base_dist.rsample(sample_shape)
 
     def log_prob(self, value):
-        return self._sum(self.base_dist.log_prob(value))
+        return _sum_rightmost(self.base_dist.log_prob(value), self.reinterpreted_batch_ndims)
 
     def entropy(self):
-        return self._sum(self.base_dist.entropy())
+        return _sum_rightmost(self.base_dist.entropy(), self.reinterpreted_batch_ndims)
 
     def enumerate_support(self, expand=True):
         if self.reinterpreted_batch_ndims > 0:

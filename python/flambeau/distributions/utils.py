@@ -1,66 +1,71 @@
-"""Helpers of the distributions."""
+"""Helpers of distributions."""
 
-from numbers import Number
+import functools
+import numbers
 
 import flambeau
-import flambeau.nn.functional as F
 
 __all__ = ["broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits"]
 
+euler_constant = 0.57721566490153286060
+
 
 def broadcast_all(*values):
-    """All values as tensors of one shape; numbers take the dtype and device of the first tensor."""
-    if not all(isinstance(v, (flambeau.Tensor, Number)) for v in values):
-        raise ValueError(
-            "Input arguments must all be instances of Number, torch.Tensor or objects implementing "
-            "__torch_function__."
-        )
-    like = {"dtype": flambeau.get_default_dtype()}
+    """Tensors and numbers as tensors of one shape; numbers take the dtype and device of the tensors."""
+    for value in values:
+        if not isinstance(value, (flambeau.Tensor, numbers.Number)) and not hasattr(value, "__torch_function__"):
+            raise ValueError(
+                "Input arguments must all be instances of Number, torch.Tensor or objects implementing "
+                "__torch_function__."
+            )
+    options = {"dtype": flambeau.get_default_dtype()}
     for value in values:
         if isinstance(value, flambeau.Tensor):
-            like = {"dtype": value.dtype, "device": value.device}
+            options = {"dtype": value.dtype, "device": value.device}
             break
-    tensors = [v if isinstance(v, flambeau.Tensor) else flambeau.tensor(v, **like) for v in values]
-    return flambeau.broadcast_tensors(*tensors)
+    return flambeau.broadcast_tensors(
+        *(value if isinstance(value, flambeau.Tensor) else flambeau.tensor(value, **options) for value in values)
+    )
 
 
-def standard_normal(shape, like):
-    """Standard normal numbers of `like`'s dtype and device, as a whole tensor drawn by `normal`."""
-    zeros = flambeau.zeros(shape, dtype=like.dtype, device=like.device)
-    return flambeau.normal(zeros, flambeau.ones(shape, dtype=like.dtype, device=like.device))
+def _standard_normal(shape, dtype, device):
+    zeros = flambeau.zeros(shape, dtype=dtype, device=device)
+    return flambeau.normal(zeros, flambeau.ones(shape, dtype=dtype, device=device))
+
+
+def _sum_rightmost(value, dim):
+    """The sum over the last ``dim`` dimensions."""
+    return value if dim == 0 else value.reshape(value.shape[:-dim] + (-1,)).sum(-1)
+
+
+def logits_to_probs(logits, is_binary=False):
+    """Probabilities from log odds, or from logarithms up to a constant along the last dimension."""
+    return flambeau.sigmoid(logits) if is_binary else flambeau.softmax(logits, dim=-1)
 
 
 def clamp_probs(probs):
-    """Probabilities kept an epsilon away from 0 and 1."""
+    """Probabilities kept off 0 and 1 by the dtype's epsilon."""
     eps = flambeau.finfo(probs.dtype).eps
     return probs.clamp(min=eps, max=1 - eps)
 
 
 def probs_to_logits(probs, is_binary=False):
-    """Log-odds of `probs` if binary, else their logarithms."""
-    clamped = clamp_probs(probs)
-    return clamped.log() - (-clamped).log1p() if is_binary else clamped.log()
-
-
-def logits_to_probs(logits, is_binary=False):
-    """The sigmoid of `logits` if binary, else their softmax over the last dimension."""
-    return flambeau.sigmoid(logits) if is_binary else F.softmax(logits, dim=-1)
+    """Logarithms of probabilities, or their log odds."""
+    probs = clamp_probs(probs)
+    return flambeau.log(probs) - flambeau.log1p(-probs) if is_binary else flambeau.log(probs)
 
 
 class lazy_property:
-    """A property computed once, with gradients, and then kept on the instance."""
+    """A property that is computed when first read and then kept on the instance."""
 
     def __init__(self, wrapped):
         self.wrapped = wrapped
-        self.__doc__ = wrapped.__doc__
+        functools.update_wrapper(self, wrapped)
 
-    def __set_name__(self, owner, name):
-        self.name = name
-
-    def __get__(self, instance, owner=None):
+    def __get__(self, instance, obj_type=None):
         if instance is None:
-            return self
+            return property(self.wrapped)
         with flambeau.enable_grad():
             value = self.wrapped(instance)
-        setattr(instance, self.name, value)
+        setattr(instance, self.wrapped.__name__, value)
         return value
