@@ -32,6 +32,8 @@ newaxis = None
 from . import _storage, _tensor  # noqa: E402, F401  (attaches the methods that are written in Python)
 globals().update({_name: _cls for _name, _cls in _tensor.TYPED.items() if not _name.startswith("Complex")})
 from ._namespace import *  # noqa: E402, F403
+from ._switches import *  # noqa: E402, F403
+from ._switches import has_lapack, has_mkl, has_openmp, has_spectral  # noqa: E402, F401
 from .functional import *  # noqa: E402, F403
 from ._numerics import *  # noqa: E402, F403
 from . import autograd, random, serialization  # noqa: E402
@@ -55,7 +57,7 @@ from .serialization import load, save  # noqa: E402, F401
 
 # Imported on first use, so that `import flambeau` stays fast.
 _LAZY = {
-    "accelerator", "amp", "backends", "cuda", "distributed", "distributions", "fft", "func", "linalg", "masked", "mps",
+    "accelerator", "amp", "backends", "cpu", "cuda", "distributed", "distributions", "fft", "func", "futures", "hub", "linalg", "masked", "mps",
     "multiprocessing", "nn", "onnx", "optim", "overrides",
     "signal", "special", "storage", "testing", "types", "utils", "version", "xpu",
 }
@@ -66,6 +68,10 @@ def __getattr__(name):
         found = getattr(_importlib.import_module(".storage", __name__), name, None)
         if found is not None:
             return found
+    if name == "autocast":
+        return _importlib.import_module(".amp", __name__).autocast
+    if name == "GradScaler":
+        return _importlib.import_module(".amp", __name__).GradScaler
     if name == "vmap":
         return _importlib.import_module(".func", __name__).vmap
     if name == "to_dlpack":

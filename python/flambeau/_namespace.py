@@ -87,6 +87,7 @@ def set_float32_matmul_precision(precision):
 def use_deterministic_algorithms(mode, *, warn_only=False):
     """Accepted for scripts that ask: results are deterministic for a given number of threads anyway."""
     _state["deterministic"] = bool(mode)
+    _state["warn_only"] = bool(warn_only)
 
 
 def are_deterministic_algorithms_enabled():

@@ -32,8 +32,32 @@ def empty_cache():
     """Nothing is cached on a device."""
 
 
-def _absent(*args, **kwargs):
-    raise RuntimeError("Cannot access accelerator device when none is available.")
+def memory_allocated(device_index=None, /):
+    """Bytes in use on an accelerator: 0."""
+    return 0
 
 
-current_device_index = current_device_idx = set_device_index = set_device_idx = synchronize = _absent
+max_memory_allocated = memory_reserved = max_memory_reserved = memory_allocated
+
+
+def memory_stats(device_index=None, /):
+    """What was allocated on an accelerator: nothing ever."""
+    return {}
+
+
+def _needs_one(name):
+    def function(device=None, /):
+        raise RuntimeError("Cannot access accelerator device when none is available.")
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = "RuntimeError: there is no accelerator."
+    return function
+
+
+for _name in (
+    "current_device_index", "current_device_idx", "set_device_index", "set_device_idx", "synchronize", "current_stream",
+    "set_stream", "get_memory_info", "get_device_capability", "reset_peak_memory_stats",
+    "reset_accumulated_memory_stats",
+):  # fmt: skip
+    globals()[_name] = _needs_one(_name)
+del _name

@@ -4,5 +4,7 @@ from . import __version__
 
 cuda = None
 hip = None
+rocm = None
+xpu = None
 debug = False
 git_version = "unknown"

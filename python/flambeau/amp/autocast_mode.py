@@ -3,7 +3,9 @@
 import functools
 import warnings
 
-__all__ = ["autocast", "is_autocast_available"]
+import flambeau
+
+__all__ = ["autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
 
 
 def is_autocast_available(device_type):
@@ -53,3 +55,42 @@ class autocast:
                 return func(*args, **kwargs)
 
         return inside
+
+
+def _kind(device_type):
+    if not isinstance(device_type, str):
+        raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
+
+
+def custom_fwd(fwd=None, *, device_type, cast_inputs=None):
+    """Decorator of a Function's ``forward``: notes on the context whether autocast was on.
+
+    Args:
+        device_type (str): such as "cuda".
+        cast_inputs (dtype): what floating-point inputs would be cast to inside autocast, which is never on here.
+    """
+    _kind(device_type)
+    if fwd is None:
+        return functools.partial(custom_fwd, device_type=device_type, cast_inputs=cast_inputs)
+
+    @functools.wraps(fwd)
+    def decorated(*args, **kwargs):
+        args[0]._dtype = flambeau.get_autocast_dtype(device_type)
+        args[0]._fwd_used_autocast = flambeau.is_autocast_enabled(device_type)
+        return fwd(*args, **kwargs)
+
+    return decorated
+
+
+def custom_bwd(bwd=None, *, device_type):
+    """Decorator of a Function's ``backward``: runs it with autocast as it was in ``forward``."""
+    _kind(device_type)
+    if bwd is None:
+        return functools.partial(custom_bwd, device_type=device_type)
+
+    @functools.wraps(bwd)
+    def decorated(*args, **kwargs):
+        with autocast(device_type, enabled=args[0]._fwd_used_autocast, dtype=args[0]._dtype):
+            return bwd(*args, **kwargs)
+
+    return decorated

@@ -1,10 +1,11 @@
 """Mixed precision under its old name: ``flambeau.amp`` with the device "cuda"."""
 
+import functools
 import warnings
 
 from .. import amp
 
-__all__ = ["GradScaler", "autocast"]
+__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd"]
 
 
 def _deprecated(name):
@@ -32,3 +33,15 @@ class autocast(amp.autocast):
     def __init__(self, enabled=True, dtype=None, cache_enabled=True):
         _deprecated("autocast")
         super().__init__("cuda", dtype=dtype, enabled=enabled, cache_enabled=cache_enabled)
+
+
+def custom_fwd(fwd=None, *, cast_inputs=None):
+    """``amp.custom_fwd`` with the device "cuda"."""
+    _deprecated("custom_fwd")
+    return functools.partial(amp.custom_fwd, device_type="cuda")(fwd=fwd, cast_inputs=cast_inputs)
+
+
+def custom_bwd(bwd):
+    """``amp.custom_bwd`` with the device "cuda"."""
+    _deprecated("custom_bwd")
+    return functools.partial(amp.custom_bwd, device_type="cuda")(bwd)
