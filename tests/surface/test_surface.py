@@ -17,7 +17,7 @@ import expressions  # noqa: E402
 
 CASES = []
 for path in sorted(HERE.glob("*.json")):
-    setup = importlib.import_module(f"cases_{path.stem}").SETUP
+    setup = importlib.import_module(f"surface_{path.stem}").SETUP
     for source, expected in json.loads(path.read_text())["cases"].items():
         CASES.append(pytest.param(setup, source, expected, id=f"{path.stem}: {source}"))
 

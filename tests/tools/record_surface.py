@@ -1,6 +1,6 @@
 """Records what PyTorch makes of the cases in tests/surface. Run with PyTorch's Python:
 
-    python tests/tools/record_surface.py [NAME...]     the files cases_NAME.py, all by default
+    python tests/tools/record_surface.py [NAME...]     the files surface_NAME.py, all by default
 """
 
 import sys
@@ -15,8 +15,8 @@ import importlib  # noqa: E402
 import expressions  # noqa: E402
 
 if __name__ == "__main__":
-    for path in sorted(FOLDER.glob("cases_*.py")):
-        name = path.stem.removeprefix("cases_")
+    for path in sorted(FOLDER.glob("surface_*.py")):
+        name = path.stem.removeprefix("surface_")
         if sys.argv[1:] and name not in sys.argv[1:]:
             continue
         module = importlib.import_module(path.stem)
