@@ -107,7 +107,7 @@ fn stft(x: Inputs, p: &Params) -> Result<Outs> {
         "{}",
         fail(&shown, "expected a tensor of floating point or complex values".into()).message()
     );
-    if rank > 2 || rank < 1 {
+    if !(1..=2).contains(&rank) {
         return Err(fail(&shown, "expected a 1D or 2D tensor".into()));
     }
     let t = if rank == 1 { unsqueeze(&shown, 0)? } else { shown.clone() };
