@@ -45,9 +45,26 @@ def memory_stats(device_index=None, /):
     return {}
 
 
+def _absent():
+    raise RuntimeError("Cannot access accelerator device when none is available.")
+
+
+def set_device_index(device, /):
+    """RuntimeError: there is no accelerator."""
+    _absent()
+
+
+set_device_idx = set_device_index
+
+
+def set_stream(stream):
+    """RuntimeError: there is no accelerator."""
+    _absent()
+
+
 def _needs_one(name):
-    def function(device=None, /):
-        raise RuntimeError("Cannot access accelerator device when none is available.")
+    def function(device_index=None, /):
+        _absent()
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = "RuntimeError: there is no accelerator."
@@ -55,8 +72,7 @@ def _needs_one(name):
 
 
 for _name in (
-    "current_device_index", "current_device_idx", "set_device_index", "set_device_idx", "synchronize", "current_stream",
-    "set_stream", "get_memory_info", "get_device_capability", "reset_peak_memory_stats",
+    "current_device_index", "current_device_idx", "synchronize", "current_stream", "get_memory_info", "get_device_capability", "reset_peak_memory_stats",
     "reset_accumulated_memory_stats",
 ):  # fmt: skip
     globals()[_name] = _needs_one(_name)

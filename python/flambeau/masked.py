@@ -4,6 +4,8 @@
 operation's identity (0 for sums, -inf for maxima, NaN for means).
 """
 
+import sys as _sys
+
 import flambeau
 
 
@@ -206,3 +208,6 @@ def logaddexp(input, other, *, dtype=None, input_mask=None, other_mask=None):
 
 
 __all__ = sorted(_n for _n in list(globals()) if not _n.startswith("_") and _n != "flambeau")
+
+# PyTorch's own name of the module that its documentation calls these functions by.
+_ops = _sys.modules[f"{__name__}._ops"] = _sys.modules[__name__]

@@ -88,8 +88,8 @@ def _needs_device(name):
 
 
 for _name in (
-    "synchronize", "set_device", "get_device_name", "get_device_properties", "get_device_capability", "current_stream",
-    "default_stream", "mem_get_info", "get_rng_state", "reset_peak_memory_stats", "reset_accumulated_memory_stats",
+    "synchronize", "get_device_name", "get_device_properties", "get_device_capability", "current_stream",
+    "default_stream", "mem_get_info", "reset_peak_memory_stats", "reset_accumulated_memory_stats",
     "reset_max_memory_allocated", "reset_max_memory_cached", "utilization", "temperature", "power_draw", "clock_rate",
     "memory_usage",
 ):  # fmt: skip
@@ -113,6 +113,16 @@ def initial_seed():
 
 
 def ipc_collect():
+    """AssertionError: there is no CUDA device."""
+    _absent()
+
+
+def set_device(device):
+    """AssertionError: there is no CUDA device."""
+    _absent()
+
+
+def get_rng_state(device="cuda"):
     """AssertionError: there is no CUDA device."""
     _absent()
 
