@@ -32,6 +32,7 @@ newaxis = None
 from . import _storage, _tensor  # noqa: E402, F401  (attaches the methods that are written in Python)
 globals().update({_name: _cls for _name, _cls in _tensor.TYPED.items() if not _name.startswith("Complex")})
 from ._namespace import *  # noqa: E402, F403
+from ._old import *  # noqa: E402, F403
 from ._switches import *  # noqa: E402, F403
 from ._switches import has_lapack, has_mkl, has_openmp, has_spectral  # noqa: E402, F401
 from .functional import *  # noqa: E402, F403

@@ -9,12 +9,27 @@ from ._overridable import overridable, publish
 
 __all__ = [
     "empty_permuted", "gradient", "histogramdd", "lu", "pca_lowrank", "pinverse", "resize_as_", "svd_lowrank",
+    "vander",
 ]
 # Public in spite of the underscore: scripts call them.
 _UNDERSCORED = ["_chunk_cat", "_native_batch_norm_legit", "_segment_reduce"]
 
 _internal = _C._internal
 _histogramdd_result = collections.namedtuple("histogramdd", ["hist", "bin_edges"])
+
+
+def vander(x, N=None, increasing=False):
+    """The matrix of powers of a vector's elements, from the highest down, or from 0 up with ``increasing``."""
+    if x.dim() != 1:
+        raise RuntimeError("x must be a one-dimensional tensor.")
+    n = x.numel() if N is None else N
+    if n < 0:
+        raise RuntimeError("N must be non-negative.")
+    dtype = x.dtype if x.is_floating_point() or x.is_complex() else flambeau.int64
+    powers = flambeau.ones(x.numel(), n, dtype=dtype, device=x.device)
+    if n > 1:
+        powers = flambeau.cat([powers[:, :1], x.to(dtype).unsqueeze(1).expand(-1, n - 1).cumprod(1)], 1)
+    return powers if increasing else powers.flip(1)
 
 
 def _differences(x, dim, step, edge_order):

@@ -65,6 +65,19 @@ torch.get_device_module("cpu").__name__.split(".")[-1]
 g = torch.random.get_rng_state();\nwith torch.random.fork_rng(): torch.rand(1)\nout = torch.equal(g, torch.random.get_rng_state())
 torch.autocast("cuda", enabled=False).__class__.__name__
 torch.amp.custom_fwd(3, device_type=3)
+torch.range(1, 4)
+torch.range(1, 4, 0.5)
+torch.range(0, 3, dtype=torch.int64)
+torch.range(4, 1)
+torch.range(4, 1, -1)
+torch.range(1, 4, 0)
+torch.vander(torch.tensor([1, 2, 3, 5]))
+torch.vander(torch.tensor([1.0, 2, 3, 5]), N=3)
+torch.vander(torch.tensor([1.0, 2, 3, 5]), N=3, increasing=True)
+torch.vander(torch.tensor([1.0, 2]), N=0)
+torch.vander(torch.tensor([True, False]))
+torch.vander(torch.ones(2, 2))
+torch.vander(torch.ones(2), N=-1)
 '''.strip().splitlines()
 
 CASES = [case.replace("();\\nwith", "()\nwith").replace("rand(1)\\nout", "rand(1)\nout") for case in CASES]
