@@ -132,3 +132,11 @@ def test_complex_factors():
     assert torch.sub(a, b, alpha=2j).tolist() == [-1 - 3j]
     assert torch.add(a, b, alpha=2j).tolist() == [3 + 5j]
     assert torch.addcmul(a, a, b, value=1j).tolist() == [0 + 4j]
+
+
+@pytest.mark.parametrize("uplo", ["L", "U"])
+def test_one_triangle_and_a_real_diagonal_are_read(uplo):
+    """As LAPACK has it: the other triangle and imaginary parts on the diagonal do not count."""
+    a = matrix(3, 4, 4, dtype=torch.complex128)
+    close(L.eigvalsh(a, UPLO=uplo), np.linalg.eigvalsh(a.numpy(), UPLO=uplo))
+    close(L.eigh(a, UPLO=uplo).eigenvalues, np.linalg.eigh(a.numpy(), UPLO=uplo)[0])

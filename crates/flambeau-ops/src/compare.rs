@@ -176,7 +176,7 @@ rows! { ROWS_ALL:
         ..plain("mvlgamma(Tensor input, int p, *, Tensor? out=None) -> Tensor", "The logarithm of the multivariate gamma function of dimension `p`.", FMI, |x, q| {
             let (x, p) = (arg(x, 0)?, q.int(0));
             check!(p >= 1, Runtime, "p has to be greater than or equal to 1");
-            let x = if x.dtype().is_float() { x.clone() } else { crate::copy::to_dtype(x, flambeau_core::default_dtype())? };
+            let x = if x.dtype().is_differentiable() { x.clone() } else { crate::copy::to_dtype(x, flambeau_core::default_dtype())? };
             // All terms at once: too many of them fail for memory.
             let steps = crate::copy::to_dtype(&crate::create::arange_int(0, p)?, x.dtype())?;
             let terms = lgamma(&add(&unsqueeze(&x, -1)?, &mul_scalar(&steps, -0.5)?)?)?;
