@@ -12,6 +12,15 @@ pub struct GeneratorState {
     pub next_normal_f64: Option<f64>,
 }
 
+/// The output that a word of the state gives.
+#[inline(always)]
+fn temper(mut y: u32) -> u32 {
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c_5680;
+    y ^= (y << 15) & 0xefc6_0000;
+    y ^ (y >> 18)
+}
+
 impl GeneratorState {
     pub const N: usize = 624;
     const M: usize = 397;
@@ -53,12 +62,28 @@ impl GeneratorState {
         if self.left == 0 {
             self.refill();
         }
-        let mut y = self.state[self.next];
+        let y = self.state[self.next];
         self.next += 1;
-        y ^= y >> 11;
-        y ^= (y << 7) & 0x9d2c_5680;
-        y ^= (y << 15) & 0xefc6_0000;
-        y ^ (y >> 18)
+        temper(y)
+    }
+
+    /// As many draws as `out` holds, in order.
+    pub fn fill(&mut self, out: &mut [u32]) {
+        let mut rest = out;
+        while !rest.is_empty() {
+            if self.left <= 1 {
+                self.refill();
+                self.left += 1;
+            }
+            let m = rest.len().min(self.left as usize - 1);
+            let (now, later) = rest.split_at_mut(m);
+            for (o, &y) in now.iter_mut().zip(&self.state[self.next..self.next + m]) {
+                *o = temper(y);
+            }
+            self.next += m;
+            self.left -= m as u32;
+            rest = later;
+        }
     }
 
     /// The next 64 bits: two draws, the first one high.
@@ -83,6 +108,17 @@ impl GeneratorState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_are_single_draws() {
+        let (mut a, mut b) = (GeneratorState::new(3), GeneratorState::new(3));
+        for n in [0, 1, 5, 617, 624, 1, 623, 1250, 2] {
+            let mut block = vec![0; n];
+            a.fill(&mut block);
+            assert!(block.iter().all(|&x| x == b.random()), "{n}");
+            assert_eq!(a.engine(), b.engine());
+        }
+    }
 
     #[test]
     fn matches_the_published_sequence() {

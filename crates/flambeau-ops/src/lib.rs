@@ -18,6 +18,7 @@ pub mod copies;
 pub mod copy;
 pub mod count;
 pub mod create;
+mod ctc;
 mod decompose;
 mod decompose_run;
 pub mod diagonal;
@@ -107,6 +108,7 @@ pub fn registry() -> &'static [&'static OpDef] {
             norm::ROWS,
             native_norm::ROWS,
             loss::ROWS,
+            ctc::ROWS,
             attention::ROWS,
         ];
         families.iter().flat_map(|f| f.iter()).flat_map(|rows| rows.iter()).copied().collect()

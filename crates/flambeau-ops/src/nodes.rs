@@ -33,6 +33,7 @@ const NAMES: &[(&str, &str)] = &[
     ("addcdiv", "AddcdivBackward0"),
     ("trace", "TraceBackward0"),
     ("cross", "LinalgCrossBackward0"),
+    ("ctc_loss_kernel", "CtcLossBackward0"),
     ("convolution_kernel", "ConvolutionBackward0"),
     ("conv_input", "ConvolutionBackward0"),
     ("conv_weight", "ConvolutionBackward0"),

@@ -321,64 +321,9 @@ def ctc_loss(
             )
         labels = rows[:, :longest]
 
-    # Labels with a blank before, between and after: (N, 2 S + 1).
-    width = 2 * longest + 1
-    where = flambeau.arange(width, device=lp.device)
-    extended = labels.new_full((n, width), blank)
-    extended[:, 1::2] = labels
-    inside = where.unsqueeze(0) < 2 * tgt_len.unsqueeze(1) + 1
-    extended = extended.masked_fill(~inside, blank)
-    # A label may follow the last but one state unless both are equal.
-    skip = flambeau.zeros_like(inside)
-    if width > 2:
-        skip[:, 2:] = (extended[:, 2:] != blank) & (extended[:, 2:] != extended[:, :-2])
-    minus_inf = -math.inf
-    emit = lp.gather(2, extended.unsqueeze(0).expand(steps, n, width))
-
-    def shifted(a, k):
-        return (
-            flambeau.cat([a.new_full((n, k), minus_inf), a[:, :-k]], 1)
-            if width > k
-            else a.new_full((n, width), minus_inf)
-        )
-
-    def log_sum(parts):
-        # logsumexp whose gradient stays finite when every part is -inf.
-        s = flambeau.stack(parts)
-        top = s.detach().amax(0)
-        top = top.masked_fill(top == minus_inf, 0)
-        total = (s - top).exp().sum(0)
-        dead = total == 0
-        return (total.masked_fill(dead, 1).log() + top).masked_fill(dead, minus_inf)
-
-    reach = (where.unsqueeze(0) < 2) & inside
-    alpha = emit[0].masked_fill(~reach, minus_inf) if steps else lp.new_full((n, width), minus_inf)
-    history = [alpha]
-    for t in range(1, longest_in):
-        parts = [alpha, shifted(alpha, 1), shifted(alpha, 2).masked_fill(~skip, minus_inf)]
-        alpha = (log_sum(parts) + emit[t]).masked_fill(~inside, minus_inf)
-        history.append(alpha)
-    last_t = (in_len - 1).clamp_min(0)
-    final = flambeau.stack(history)[last_t, flambeau.arange(n, device=lp.device)]
-    end = 2 * tgt_len
-    last_label = final.gather(1, (end - 1).clamp_min(0).unsqueeze(1)).squeeze(1)
-    last_label = last_label.masked_fill(tgt_len == 0, minus_inf)
-    loss = -log_sum([final.gather(1, end.unsqueeze(1)).squeeze(1), last_label])
-    # No step at all aligns with an empty target only.
-    loss = flambeau.where(in_len > 0, loss, flambeau.where(tgt_len == 0, 0.0, math.inf).to(loss.dtype))
-
-    # The gradient is defined, as PyTorch's is, for log_probs under the constraint that they are normalised:
-    # a term
-    # of value zero contributes exp(log_probs).
-    used = (flambeau.arange(steps, device=lp.device).unsqueeze(1) < in_len.unsqueeze(0)).unsqueeze(2)
-    prob = lp.exp().masked_fill(~used, 0)
-    normal = (prob - prob.detach()).sum((0, 2))
+    loss, _ = F.ctc_loss_kernel(lp, labels, in_len, tgt_len, blank, zero_infinity)
     if zero_infinity:
-        lost = loss == math.inf
-        loss = loss.masked_fill(lost, 0) + normal.masked_fill(lost, 0)
-    else:
-        loss = loss + normal
-
+        loss = loss.masked_fill(loss == math.inf, 0)
     if reduction == "mean":
         return (loss / tgt_len.clamp_min(1).to(loss.dtype)).mean()
     if reduction == "sum":

@@ -1,8 +1,48 @@
-//! The weight's gradient of depthwise convolutions: scalar products, not a matrix product.
+//! Depthwise convolutions: sums of shifted planes, and for the weight's gradient scalar products; no matrix products.
 
 use super::geometry::{Gather, inside};
 use crate::gemm::number::{Element, Number};
 use crate::isa::{Isa, Kernel};
+
+/// `out[j] = sum over taps of weights[t] * x[offsets[t] + j]` for `j < count`, in whole [`LANES`](Plane::LANES).
+pub(super) struct Plane<'a, A> {
+    pub x: *const A,
+    pub offsets: &'a [isize],
+    pub weights: &'a [A],
+    pub count: usize,
+    pub out: *mut A,
+}
+
+impl<A> Plane<'_, A> {
+    /// Sums that fit registers.
+    pub const LANES: usize = 32;
+}
+
+pub(super) struct PlaneSum<E>(std::marker::PhantomData<E>);
+
+impl<E: Element> Kernel for PlaneSum<E> {
+    type Args = *const Plane<'static, E::Acc>;
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<I: Isa>(args: Self::Args) {
+        const L: usize = Plane::<()>::LANES;
+        // SAFETY: the caller passes a live reference; the input and the output have room for whole lanes.
+        unsafe {
+            let p = &*args;
+            for j in (0..p.count).step_by(L) {
+                let mut sums = [E::Acc::ZERO; L];
+                for (&at, &w) in p.offsets.iter().zip(p.weights) {
+                    let x = p.x.offset(at + j as isize);
+                    for l in 0..L {
+                        sums[l] = E::Acc::fma::<I>(*x.add(l), w, sums[l]);
+                    }
+                }
+                p.out.add(j).cast::<[E::Acc; L]>().write(sums);
+            }
+        }
+    }
+}
 
 /// The weight's gradient at one tap of one channel pair, over one image: `sum over positions of g * x`.
 pub(super) struct TapSum<E>(std::marker::PhantomData<E>);

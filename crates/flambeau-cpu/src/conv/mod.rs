@@ -11,6 +11,8 @@ mod geometry;
 mod padded;
 mod windows;
 
+use std::any::TypeId;
+
 use flambeau_backend::{ConvParams, Raw};
 use flambeau_backend::{DType, Error, Result};
 use half::{bf16, f16};
@@ -22,7 +24,7 @@ use crate::gemm::number::{Element, Number, Visit};
 use crate::isa;
 use crate::parallel::{num_threads, par_range};
 use crate::scratch::Scratch;
-use direct::{TapArgs, TapSum};
+use direct::{Plane, PlaneSum, TapArgs, TapSum};
 use geometry::Gather;
 use padded::{InPlace, Padded, Unpadded};
 use windows::{Columns, Positions, Scattered, Weights, Windows};
@@ -223,7 +225,7 @@ impl<E: Element> Correlation<'_, E> {
         let k = self.channels * g.taps.len();
         let weights: Vec<PackedA<K>> =
             (0..self.groups).map(|group| PackedA::new(&self.weights(g, group), self.rows, k)).collect();
-        let same = std::any::TypeId::of::<E>() == std::any::TypeId::of::<K::Unit>();
+        let same = TypeId::of::<E>() == TypeId::of::<K::Unit>();
         let offsets: Vec<isize> = (0..self.channels as isize).map(|c| c * g.in_channel).collect();
         let one = |t: usize, inner: bool| {
             let (image, group) = (t / self.groups, t % self.groups);
@@ -256,6 +258,33 @@ impl<E: Element> Correlation<'_, E> {
         } else {
             (0..tasks).for_each(|t| one(t, true));
         }
+    }
+
+    /// Depthwise: each plane of the output is a sum of shifted copies of one plane of the input.
+    fn planes<K: Unit<E, Acc = E::Acc>>(&self, g: &Gather, layout: &Padded) {
+        let run = isa::pick::<PlaneSum<E>>();
+        let room = layout.count.next_multiple_of(Plane::<E::Acc>::LANES);
+        let flops = 2 * g.taps.len() * layout.count;
+        par_range(self.images * self.groups, PAR_FLOPS / flops.max(1) + 1, |range| {
+            // Room behind the copy for the lanes of the last position.
+            let (copy, sums) = (Scratch::<E::Acc>::new(layout.len()), Scratch::<E::Acc>::new(room));
+            let mut weights = vec![E::Acc::ZERO; g.taps.len()];
+            for t in range {
+                let (image, group) = (t / self.groups, t % self.groups);
+                let w = self.w.wrapping_offset(group as isize * self.w_group);
+                let x = self.x.at(image, group).cast_const();
+                let sink = Unpadded { to: self.output(image, group, g, 1), g, layout };
+                // SAFETY: the views cover the geometry and the weights the taps; units are accumulators; one thread per plane.
+                unsafe {
+                    weights.iter_mut().zip(&g.taps).for_each(|(to, t)| *to = (*w.offset(t.w)).widen());
+                    K::enter(|| layout.fill::<E, K>(g, x, copy.ptr().cast()));
+                    let (x, out) = (copy.ptr().cast_const(), sums.ptr());
+                    let plane = Plane { x, offsets: &layout.offsets, weights: &weights, count: layout.count, out };
+                    run((&raw const plane).cast());
+                    K::enter(|| sink.store(0, 1, 0, layout.count, sums.ptr(), room, true));
+                }
+            }
+        });
     }
 
     fn weights<'g>(&self, g: &'g Gather, group: usize) -> Weights<'g, E> {
@@ -344,7 +373,13 @@ impl<E: Element> Visit<E> for Correlation<'_, E> {
             }
             // Packing costs little where many rows share it; the copy wastes what lies between the output's rows.
             let layout = Padded::new(g, self.channels);
-            if layout.waste(g) <= 1.0 + 16.0 / self.rows as f64 {
+            if self.channels == 1
+                && self.rows == 1
+                && layout.waste(g) <= 2.0
+                && TypeId::of::<K::Unit>() == TypeId::of::<E::Acc>()
+            {
+                self.planes::<K>(g, &layout);
+            } else if layout.waste(g) <= 1.0 + 16.0 / self.rows as f64 {
                 self.in_place::<K>(g, &layout);
             } else {
                 self.packed::<K>(g);

@@ -53,7 +53,7 @@ fn limit(x: f32, lo: f32, hi: f32) -> f32 {
 
 #[inline(always)]
 fn pow2(k: i32) -> f32 {
-    f32::from_bits(((k + 127) as u32) << 23)
+    f32::from_bits((k.wrapping_add(127) as u32) << 23)
 }
 
 #[inline(always)]
@@ -107,7 +107,9 @@ pub fn tanh<I: Isa>(x: f32) -> f32 {
 pub fn erf<I: Isa>(x: f32) -> f32 {
     let a = limit(x.abs(), 0.0, 4.0);
     let small = I::fma32(x, poly::<I, 7>(&ERF, x * x), x);
-    let large = 1.0 - exp::<I>(-poly::<I, 9>(&ERFC, a - 2.5));
+    // Where this branch counts the exponent is between -23 and 0: one factor scales, and nothing need be limited.
+    let (k, p) = reduce::<I>(-poly::<I, 9>(&ERFC, a - 2.5));
+    let large = 1.0 - (1.0 + p) * pow2(k);
     select(a < 1.0, small, large.copysign(x))
 }
 

@@ -1,6 +1,6 @@
 //! Normal numbers by Box and Muller's transform (1958): sixteen at a time in contiguous memory, else in cached pairs.
 
-use super::{each, uniform32, uniform64};
+use super::{each, uniform64};
 use crate::convert::narrow;
 use crate::isa::{Isa, Kernel, call};
 use flambeau_backend::Raw;
@@ -22,58 +22,62 @@ pub fn next(g: &mut GeneratorState, mean: f64, std: f64) -> f64 {
     (r * theta.cos()).mul_add(std, mean)
 }
 
-/// A type that sixteen normals are computed in.
+/// A type that normals are computed in, sixteen at a time: pairs are eight apart.
 trait Wide: Copy + Default {
-    fn uniform(g: &mut GeneratorState) -> Self;
-    /// A pair of uniforms to a pair of normals.
-    fn pair(u1: Self, u2: Self, mean: f64, std: f64) -> (Self, Self);
-
-    /// Pairs are eight apart.
-    fn sixteen(d: &mut [Self], mean: f64, std: f64) {
-        for j in 0..8 {
-            (d[j], d[j + 8]) = Self::pair(d[j], d[j + 8], mean, std);
-        }
-    }
+    /// Uniform numbers, then the normal ones of each whole sixteen.
+    fn sixteens(g: &mut GeneratorState, d: &mut [Self], mean: f64, std: f64);
 }
 
 impl Wide for f64 {
-    fn uniform(g: &mut GeneratorState) -> f64 {
-        uniform64(g)
-    }
-    fn pair(u1: f64, u2: f64, mean: f64, std: f64) -> (f64, f64) {
-        let r = (-2.0 * (1.0 - u1).ln()).sqrt();
-        let theta = 2.0 * PI * u2;
-        ((r * theta.cos()).mul_add(std, mean), (r * theta.sin()).mul_add(std, mean))
+    fn sixteens(g: &mut GeneratorState, d: &mut [f64], mean: f64, std: f64) {
+        d.iter_mut().for_each(|x| *x = uniform64(g));
+        for d in d.chunks_exact_mut(16) {
+            for j in 0..8 {
+                let r = (-2.0 * (1.0 - d[j]).ln()).sqrt();
+                let theta = 2.0 * PI * d[j + 8];
+                d[j] = (r * theta.cos()).mul_add(std, mean);
+                d[j + 8] = (r * theta.sin()).mul_add(std, mean);
+            }
+        }
     }
 }
 
 impl Wide for f32 {
-    fn uniform(g: &mut GeneratorState) -> f32 {
-        uniform32(g, 24)
-    }
-    fn pair(u1: f32, u2: f32, mean: f64, std: f64) -> (f32, f32) {
-        pair32(u1, u2, mean as f32, std as f32)
-    }
-    fn sixteen(d: &mut [f32], mean: f64, std: f64) {
-        // SAFETY: a kernel over values.
-        let y = unsafe { call::<Sixteen>((std::array::from_fn(|i| d[i]), mean as f32, std as f32)) };
-        d.copy_from_slice(&y);
+    fn sixteens(g: &mut GeneratorState, d: &mut [f32], mean: f64, std: f64) {
+        let mut bits = [0u32; BLOCK];
+        for d in d.chunks_mut(BLOCK) {
+            let bits = &mut bits[..d.len()];
+            g.fill(bits);
+            // SAFETY: two slices of one length.
+            unsafe { call::<Sixteens>((bits, d, mean as f32, std as f32)) };
+        }
     }
 }
 
-/// Eight pairs, compiled for machines with fused multiply-adds.
-struct Sixteen;
+/// Draws that are made at once: they stay in the first-level cache, and are whole sixteens.
+const BLOCK: usize = 1024;
 
-impl Kernel for Sixteen {
-    type Args = ([f32; 16], f32, f32);
-    type Out = [f32; 16];
+/// Random bits to uniform numbers, each whole sixteen to normal ones; compiled for machines with fused multiply-adds.
+struct Sixteens;
+
+impl Kernel for Sixteens {
+    type Args = (*const [u32], *mut [f32], f32, f32);
+    type Out = ();
 
     #[inline(always)]
-    unsafe fn run<I: Isa>((mut d, mean, std): Self::Args) -> [f32; 16] {
-        for j in 0..8 {
-            (d[j], d[j + 8]) = pair32(d[j], d[j + 8], mean, std);
+    unsafe fn run<I: Isa>((bits, out, mean, std): Self::Args) {
+        // SAFETY: the caller passes slices of one length that nothing else uses.
+        let (bits, out) = unsafe { (&*bits, &mut *out) };
+        for (o, &b) in out.iter_mut().zip(bits) {
+            *o = (b & 0xff_ffff) as i32 as f32 * (1.0 / (1 << 24) as f32);
         }
-        d
+        for d in out.chunks_exact_mut(16) {
+            let mut y: [f32; 16] = std::array::from_fn(|i| d[i]);
+            for j in 0..8 {
+                (y[j], y[j + 8]) = pair32(y[j], y[j + 8], mean, std);
+            }
+            d.copy_from_slice(&y);
+        }
     }
 }
 
@@ -134,23 +138,20 @@ fn cephes_sin_cos(x: f32) -> (f32, f32) {
     (if j & 4 != 0 { -sin } else { sin }, if (j - 2) & 4 == 0 { -cos } else { cos })
 }
 
-/// All uniforms first, then the pairs of each sixteen; a ragged end draws its last sixteen again.
+/// A ragged end draws its last sixteen again.
 fn fill<T: Wide>(g: &mut GeneratorState, mean: f64, std: f64, data: &mut [T]) {
-    data.iter_mut().for_each(|x| *x = T::uniform(g));
-    data.chunks_exact_mut(16).for_each(|d| T::sixteen(d, mean, std));
+    T::sixteens(g, data, mean, std);
     let n = data.len();
     if !n.is_multiple_of(16) {
-        let tail = &mut data[n - 16..];
-        tail.iter_mut().for_each(|x| *x = T::uniform(g));
-        T::sixteen(tail, mean, std);
+        T::sixteens(g, &mut data[n - 16..], mean, std);
     }
 }
 
 /// 16-bit floats: sixteen at a time in single precision, a ragged end as the last sixteen.
 fn fill_reduced(g: &mut GeneratorState, mean: f64, std: f64, data: &mut [u16], round: fn(f32) -> u16) {
     let mut sixteen = |d: &mut [u16]| {
-        let mut wide: [f32; 16] = std::array::from_fn(|_| f32::uniform(g));
-        f32::sixteen(&mut wide, mean, std);
+        let mut wide = [0f32; 16];
+        f32::sixteens(g, &mut wide, mean, std);
         d.iter_mut().zip(wide).for_each(|(d, x)| *d = round(x));
     };
     data.chunks_exact_mut(16).for_each(&mut sixteen);

@@ -37,11 +37,12 @@ def _lstm_step(gi, state, w_hh, b_hh, w_hr=None):
 
 def _gru_step(gi, state, w_hh, b_hh):
     (h,) = state
-    i_r, i_z, i_n = gi.chunk(3, -1)
-    h_r, h_z, h_n = F.linear(h, w_hh, b_hh).chunk(3, -1)
-    z = (i_z + h_z).sigmoid()
-    n = (i_n + (i_r + h_r).sigmoid() * h_n).tanh()
-    return (n + z * (h - n),)
+    sizes = (2 * h.size(-1), h.size(-1))
+    i_rz, i_n = gi.split(sizes, -1)
+    h_rz, h_n = F.linear(h, w_hh, b_hh).split(sizes, -1)
+    r, z = (i_rz + h_rz).sigmoid().chunk(2, -1)
+    n = flambeau.addcmul(i_n, r, h_n).tanh()
+    return (flambeau.lerp(n, h, z),)
 
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
