@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 
 use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Params, ParamsExt, Saves, surface};
-use flambeau_core::{DType, Error, Result, Tensor, call1, check, params};
+use flambeau_core::{DType, Error, Result, Tensor, call1, check};
 use flambeau_cpu::isa::{Isa, Kernel, call};
 use flambeau_cpu::math::Real;
 use flambeau_cpu::parallel::par_range;
@@ -62,10 +62,11 @@ impl<T: Real> Kernel for Advance<T> {
     unsafe fn run<I: Isa>(args: Self::Args) {
         // SAFETY: the caller passes a live step.
         let s = unsafe { &mut *args };
-        let n = s.out.len();
+        let out = &mut *s.out;
+        let n = out.len();
         let ([a, b, c], skip, emit) = (s.parts.map(|p| &p[..n]), &s.skip[..n], &s.emit[..n]);
         for i in 0..n {
-            s.out[i] = log_sum::<I, T>(a[i], b[i], c[i] + skip[i]) + emit[i];
+            out[i] = log_sum::<I, T>(a[i], b[i], c[i] + skip[i]) + emit[i];
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Matrix products.
 //!
 //! `engine` is the blocked product over packed panels, `micro` its register tiles, `matrix` strided operands, `vector` the
-//! products with a vector or a few rows, `complex` the complex types (the `gemm` crate).
+//! products with a vector, `complex` the complex types (the `gemm` crate).
 
 mod complex;
 pub(crate) mod engine;
@@ -224,8 +224,8 @@ impl<E: Element> Visit<E> for Job<E> {
             }
             let serial = |t: usize| {
                 let (a, b, out) = (self.left(t), self.right(t), self.output(t));
-                if vector::serves(&a, &b, m, n, k) {
-                    vector::product(&a, &b, m, n, k, &out);
+                if vector::serves(&b, m, n, k) {
+                    vector::product(&a, &b, n, k, &out);
                 } else if k <= SMALL && m <= SMALL && n <= SMALL {
                     small::<K>(m, n, k, &a, &b, &out);
                 } else {
