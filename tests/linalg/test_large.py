@@ -1,4 +1,4 @@
-"""Matrices larger than the blocks of the algorithms, both precisions, and what LAPACK promises about signs and zero pivots."""
+"""Matrices larger than the algorithms' blocks, both precisions, LAPACK's signs and zero pivots; real transforms."""
 
 import flambeau as torch
 import numpy as np

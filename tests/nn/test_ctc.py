@@ -37,7 +37,8 @@ def test_loss_and_gradient(dtype, blank):
     steps_of = [5, 4, 3, 5, 1]
     x = torch.randn(5, len(labels), 4, dtype=torch.float64).log_softmax(-1).to(dtype).requires_grad_()
     flat = torch.tensor([c for label in labels for c in label])
-    losses = F.ctc_loss(x, flat, torch.tensor(steps_of), torch.tensor([len(y) for y in labels]), blank, "none")
+    sizes = torch.tensor([len(y) for y in labels])
+    losses = F.ctc_loss(x, flat, torch.tensor(steps_of), sizes, blank, "none")
     weights = torch.arange(1.0, 6.0, dtype=dtype)
     (losses * weights).sum().backward()
     close = 1e-9 if dtype == torch.float64 else 1e-4
@@ -65,7 +66,8 @@ def test_no_alignment():
     losses.sum().backward()
     assert losses[0].item() == 0 and x.grad[:, 0].abs().sum().item() == 0 and x.grad[:, 1].abs().sum().item() > 0
     # Without a step only the empty label has an alignment.
-    losses = F.ctc_loss(x, torch.tensor([1]), torch.tensor([0, 0]), torch.tensor([0, 1]), reduction="none")
+    empty = (torch.tensor([1]), torch.tensor([0, 0]), torch.tensor([0, 1]))
+    losses = F.ctc_loss(x, *empty, reduction="none")
     assert losses.tolist() == [0.0, math.inf]
 
 
