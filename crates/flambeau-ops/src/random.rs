@@ -33,12 +33,15 @@ pub fn fill_random(t: &Tensor, kind: Distribution, generator: Option<Generator>)
 fn fill_(x: flambeau_core::op::Inputs, kind: Distribution, g: Option<Generator>) -> Result<Outs> {
     let t = arg(x, 0)?;
     call::check_inplace(t)?;
-    if t.requires_grad() {
-        // What was there has no influence any more: its gradient is zero.
+    let recorded = t.requires_grad() && flambeau_core::autograd::grad_enabled();
+    if recorded {
+        // What was there has no influence any more: its gradient is zero. Counts as the one change of the two.
         crate::copy::fill_(t, Scalar::Int(0))?;
     }
     fill_random(t, kind, g)?;
-    t.bump_version();
+    if !recorded {
+        t.bump_version();
+    }
     one(t.clone())
 }
 

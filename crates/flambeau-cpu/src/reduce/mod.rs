@@ -2,6 +2,7 @@
 
 mod arg;
 mod fold;
+mod norm;
 mod ops;
 mod plan;
 mod simple;

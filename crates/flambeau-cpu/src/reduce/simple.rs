@@ -188,6 +188,7 @@ fn norm(p: f64, x: Raw, out: Raw) -> Result<()> {
         return Err(Error::dtype("norm", out.dtype));
     }
     match x.dtype {
+        DType::F32 if p == 2.0 && super::norm::euclidean_f32(&x, &out) => Ok(()),
         DType::C64 => norm_of::<Complex<f32>, f32>(p, x, out, |a| a),
         DType::C128 => norm_of::<Complex<f64>, f64>(p, x, out, |a| a),
         d => float_dtype!(d, "norm", T => norm_of::<T, T>(p, x, out, T::down)),
