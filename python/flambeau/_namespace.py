@@ -11,6 +11,7 @@ __all__ = [
     "is_distributed",
     "is_storage",
     "is_tensor",
+    "is_warn_always_enabled",
     "set_default_device",
     "set_default_tensor_type",
     "set_float32_matmul_precision",
@@ -94,5 +95,5 @@ def are_deterministic_algorithms_enabled():
     return _state["deterministic"]
 
 
-def set_warn_always(b, /):
-    """Accepted for scripts that ask; warnings follow Python's own filters."""
+set_warn_always = _C.set_warn_always
+is_warn_always_enabled = _C.is_warn_always_enabled

@@ -48,6 +48,8 @@ def run(torch, source, namespace=None, setup=None):
         exec(compile(setup.replace("from torch", f"from {torch.__name__}"), "<setup>", "exec"), scope)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        # What comes once in a process would depend on the order of the cases.
+        torch.set_warn_always(True)
         try:
             try:
                 code = compile(source, "<case>", "eval")
@@ -60,6 +62,8 @@ def run(torch, source, namespace=None, setup=None):
         except Exception as error:
             # Without the second line of flambeau's own, which names the operation and the shapes.
             result = {"error": [type(error).__name__, str(error).split("\n  in ")[0].strip()]}
+        finally:
+            torch.set_warn_always(False)
     kinds = sorted({w.category.__name__ for w in caught})
     return {**result, "warnings": kinds}
 

@@ -434,6 +434,8 @@ fn is_nonzero(input: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(numel, m)?)?;
+    m.add_function(wrap_pyfunction!(crate::errors::set_warn_always, m)?)?;
+    m.add_function(wrap_pyfunction!(crate::errors::is_warn_always_enabled, m)?)?;
     m.add_function(wrap_pyfunction!(is_floating_point, m)?)?;
     m.add_function(wrap_pyfunction!(is_complex, m)?)?;
     m.add_function(wrap_pyfunction!(is_signed, m)?)?;

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use flambeau_core::{Error, ErrorKind};
 use pyo3::exceptions::{PyIndexError, PyNotImplementedError, PyRuntimeError, PyTypeError, PyUserWarning, PyValueError};
@@ -95,11 +96,31 @@ pub fn warn(py: Python<'_>, text: &CStr) -> PyResult<()> {
     PyErr::warn(py, &py.get_type::<PyUserWarning>(), text, 1)
 }
 
-/// [`warn`], the first time only.
+/// Whether warnings that come once come each time.
+static ALWAYS: AtomicBool = AtomicBool::new(false);
+
+/// [`warn`], the first time only, unless [`set_warn_always`] asked for each time.
 pub fn warn_once(py: Python<'_>, once: &Once, text: &CStr) -> PyResult<()> {
     let mut first = false;
     once.call_once(|| first = true);
-    if first { warn(py, text) } else { Ok(()) }
+    if first || ALWAYS.load(Relaxed) { warn(py, text) } else { Ok(()) }
+}
+
+/// set_warn_always(b, /)
+///
+/// With True, warnings that come once in a process come each time that their cause does.
+#[pyfunction]
+#[pyo3(signature = (b, /))]
+pub fn set_warn_always(b: bool) {
+    ALWAYS.store(b, Relaxed);
+}
+
+/// is_warn_always_enabled() -> bool
+///
+/// What `set_warn_always` last set.
+#[pyfunction]
+pub fn is_warn_always_enabled() -> bool {
+    ALWAYS.load(Relaxed)
 }
 
 #[cold]
