@@ -4,6 +4,7 @@ import flambeau
 
 from . import _C
 from ._overridable import overridable, publish
+from ._shown import shown_as
 
 __all__ = [
     "atleast_1d",
@@ -151,6 +152,7 @@ def atleast_3d(*tensors):
     return _each(_C._functions.atleast_3d, tensors)
 
 
+@shown_as("BlockDiagBackward0", None)
 def block_diag(*tensors):
     """Matrices (vectors count as rows) along the diagonal of a larger one, zeros elsewhere."""
     blocks = [atleast_2d(t) for t in tensors]
@@ -249,6 +251,7 @@ def equal(input, other):
     return input.shape == other.shape and bool((input == other).all())
 
 
+@shown_as("CdistBackward0", 2)
 def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     """The p-norm distances between rows: ``(..., n, d)`` and ``(..., m, d)`` to ``(..., n, m)``."""
     if x1.size(-1) != x2.size(-1):

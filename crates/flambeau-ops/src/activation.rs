@@ -364,7 +364,17 @@ rows! { OTHERS:
             let mut shape = vec![1; x.ndim()];
             if x.ndim() > 1 { shape[1] = n } else if let Some(s) = shape.first_mut() { *s = n }
             let w = crate::view::view(w, &shape)?;
-            let y = crate::ternary::where_(&binary::gt_scalar(x, 0.0)?, x, &mul(&w, x)?)?;
+            flambeau_core::call(&prelu_kernel::OP, &[Some(x), Some(&w)], Params::new())
+        }),
+        ..BASE
+    };
+    prelu_kernel = OpDef {
+        sig: "prelu_kernel(Tensor input, Tensor weight) -> Tensor",
+        doc: "`prelu` with a weight that broadcasts.",
+        surfaces: INTERNAL,
+        kind: Kind::Composite(|x, _| {
+            let (x, w) = (arg(x, 0)?, arg(x, 1)?);
+            let y = crate::ternary::where_(&binary::gt_scalar(x, 0.0)?, x, &mul(w, x)?)?;
             Ok([crate::compare::copied(&y, x)?].into_iter().collect())
         }),
         ..BASE

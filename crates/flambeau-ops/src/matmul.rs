@@ -216,7 +216,7 @@ rows! { ROWS_ALL:
             let (a, b) = (arg(x, 0)?, arg(x, 1)?);
             check!(a.ndim() == 1, Runtime, "outer: Expected 1-D argument self, but got {}-D", a.ndim());
             check!(b.ndim() == 1, Runtime, "outer: Expected 1-D argument vec2, but got {}-D", b.ndim());
-            one(mul(&unsqueeze(a, 1)?, b)?)
+            one(mul(&reshape(a, &[a.numel(), 1])?, b)?)
         }),
         ..BASE
     };

@@ -15,7 +15,7 @@ const NAMES: &[(&str, &str)] = &[
     ("index_fill", "IndexFillBackward0"),
     ("index_put", "IndexPutBackward0"),
     ("index_put_masked", "IndexPutBackward0"),
-    ("prelu", "PreluKernelBackward0"),
+    ("prelu_kernel", "PreluKernelBackward0"),
     ("log1p", "Log1PBackward0"),
     ("where_select", "WhereBackward0"),
     ("index_add_kernel", "IndexAddBackward0"),
@@ -299,6 +299,10 @@ fn linear(n: &Node) -> Shown {
 type Label = fn(Inputs, &Params) -> &'static str;
 
 const LABELS: &[(&str, Label)] = &[
+    ("div", |_, p| match p.first() {
+        None | Some(flambeau_core::op::Value::None) => "",
+        Some(_) => "DivBackward2",
+    }),
     ("rsub", |x, _| match x.get(1) {
         Some(Some(other)) if !other.is_wrapped() => "RsubBackward0",
         _ => "RsubBackward1",

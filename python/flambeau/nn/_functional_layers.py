@@ -5,6 +5,7 @@ import math
 import flambeau
 
 from .. import _C
+from .._shown import shown_as
 
 F = _C._nn
 Tensor = _C.Tensor
@@ -46,6 +47,7 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     return flambeau.norm(x1 - x2 + eps, p, -1, keepdim)
 
 
+@shown_as("PdistBackward0")
 def pdist(input, p=2):
     """p-norm distances between the rows of a matrix, each pair once: N (N - 1) / 2 values."""
     if input.dim() != 2:
@@ -193,6 +195,7 @@ def rrelu_(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
     return rrelu(input, lower, upper, training, inplace=True)
 
 
+@shown_as("ChannelShuffleBackward0")
 def channel_shuffle(input, groups):
     """Split the channels (dimension 1) into groups and interleave them (ShuffleNet, 2018)."""
     if input.dim() <= 2:
@@ -224,6 +227,7 @@ def _formatted(result, input):
 native_channel_shuffle = channel_shuffle
 
 
+@shown_as("PixelShuffleBackward0")
 def pixel_shuffle(input, upscale_factor):
     """(*, C r r, H, W) to (*, C, H r, W r): channels become pixels (Shi et al., 2016)."""
     if input.dim() < 3:
@@ -248,6 +252,7 @@ def pixel_shuffle(input, upscale_factor):
     return _formatted(x.reshape(*batch, c // (r * r), h * r, w * r), input)
 
 
+@shown_as("PixelUnshuffleBackward0")
 def pixel_unshuffle(input, downscale_factor):
     """(*, C, H r, W r) to (*, C r r, H, W): the inverse of `pixel_shuffle`."""
     if input.dim() < 3:
@@ -288,6 +293,7 @@ def _check_block_args(**named):
             )
 
 
+@shown_as(lambda input, *a, **k: "Im2ColBackward0" if input.dim() == 4 else None)
 def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     """The sliding blocks of images as columns: (N, C, H, W) to (N, C kh kw, L); also without N."""
     k, d, p, s = _pair(kernel_size), _pair(dilation), _pair(padding), _pair(stride)
@@ -326,6 +332,7 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     return out.squeeze(0) if input.dim() == 3 else out
 
 
+@shown_as(lambda input, *a, **k: "Col2ImBackward0" if input.dim() == 3 else None)
 def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     """Add columns of sliding blocks back into images: (N, C kh kw, L) to (N, C, H, W); also without N."""
     size, k = _pair(output_size), _pair(kernel_size)

@@ -6,6 +6,7 @@ import warnings
 import flambeau
 
 from .. import _C
+from .._shown import shown_as
 
 F = _C._nn
 Tensor = _C.Tensor
@@ -141,6 +142,7 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
     return _reduce((-target * input).exp().log1p(), reduction)
 
 
+@shown_as("MultiMarginLossBackward0")
 def multi_margin_loss(
     input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"
 ):
@@ -176,6 +178,7 @@ def multi_margin_loss(
     return _reduce(loss if target.dim() else loss.squeeze(0), reduction)
 
 
+@shown_as("MultilabelMarginLossBackward0")
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """Hinge loss between each true class and each other class.
 

@@ -5,6 +5,8 @@ import warnings
 
 import flambeau
 
+from .._shown import shown_as
+
 _MODES = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
 
 
@@ -132,6 +134,25 @@ def affine_grid(theta, size, align_corners=None):
     return (base.expand(size[0], *base.shape) @ theta.mT).reshape(size[0], *size[2:], nd)
 
 
+_RESIZED = {
+    ("nearest", 1): "UpsampleNearest1DBackward0",
+    ("nearest", 2): "UpsampleNearest2DBackward0",
+    ("nearest", 3): "UpsampleNearest3DBackward0",
+    ("nearest-exact", 1): "UpsampleNearestExact1DBackward0",
+    ("nearest-exact", 2): "UpsampleNearestExact2DBackward0",
+    ("nearest-exact", 3): "UpsampleNearestExact3DBackward0",
+    ("linear", 1): "UpsampleLinear1DBackward0",
+    ("bilinear", 2): "UpsampleBilinear2DBackward0",
+    ("bicubic", 2): "UpsampleBicubic2DBackward0",
+    ("trilinear", 3): "UpsampleTrilinear3DBackward0",
+}
+
+
+def _resized(input, size=None, scale_factor=None, mode="nearest", *args, **kwargs):
+    return _RESIZED.get((mode, input.dim() - 2))
+
+
+@shown_as(_resized)
 def interpolate(
     input,
     size=None,

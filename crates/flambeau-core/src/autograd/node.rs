@@ -277,6 +277,11 @@ impl Node {
                 .iter()
                 .map(|e| Node::stand_in("ViewAsRealBackward0", smallvec::smallvec![e.clone()]))
                 .collect(),
+            // A number that was written has no place.
+            Action::CopySlices { .. } => {
+                let written = self.next.iter().skip(1).filter(|e| e.is_some());
+                self.next.iter().take(1).chain(written).cloned().collect()
+            }
             _ => self.next.clone(),
         }
     }
@@ -302,6 +307,13 @@ impl Node {
         }
         let place = (op.saves.inputs & ((1u16 << i) - 1)).count_ones() as usize;
         matches!(saved.lock().get(place), Some(Saved::Input { tensor, .. }) if tensor.is_wrapped())
+    }
+
+    /// Shows the node under another name and with other nodes behind it: as the operation that ended with it.
+    pub fn show_as(&self, name: String, next: Edges) {
+        let mut hooks = self.hooks_mut();
+        hooks.label = Some(name.into());
+        hooks.shown = Some(next);
     }
 
     pub(crate) fn show_next(&self, edges: Edges) {

@@ -30,7 +30,9 @@ pub(super) fn label(op: &OpDef, name: &'static str, x: Inputs, outs: &[Tensor]) 
 pub(super) fn operand_edges(op: &OpDef, x: Inputs, first: Option<Option<Edge>>) -> Edges {
     let mut edges = Edges::new();
     for (i, t) in x.iter().enumerate() {
-        if i < 16 && op.hidden >> i & 1 != 0 {
+        // Overloads for numbers have no place for them; division makes them tensors first.
+        let number = t.is_some_and(|t| t.is_wrapped()) && op.name != "div";
+        if number || i < 16 && op.hidden >> i & 1 != 0 {
             continue;
         }
         edges.push(match (&first, t) {

@@ -518,6 +518,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     passes::register(m)?;
     anomaly::install();
     m.add_function(wrap_pyfunction!(_backward, m)?)?;
+    m.add_function(wrap_pyfunction!(node::_show_as, m)?)?;
     m.add_function(wrap_pyfunction!(_grad, m)?)?;
     m.add_function(wrap_pyfunction!(is_grad_enabled, m)?)?;
     m.add_function(wrap_pyfunction!(is_inference_mode_enabled, m)?)?;

@@ -56,6 +56,17 @@ pub(super) fn edge(node: &Bound<'_, PyAny>, nr: &Bound<'_, PyAny>) -> PyResult<O
     Ok(Some(Edge { node, nr }))
 }
 
+/// _show_as(result, name, /, *operands)
+///
+/// Shows the node of a result that was composed in Python as one operation on its operands.
+#[pyfunction]
+#[pyo3(signature = (result, name, /, *operands))]
+pub(super) fn _show_as(result: &Bound<'_, PyAny>, name: String, operands: &Bound<'_, PyTuple>) {
+    let Some(node) = crate::object::unwrap(result).and_then(flambeau_core::Tensor::grad_fn) else { return };
+    let edges = operands.iter().map(|t| crate::object::unwrap(&t).and_then(flambeau_core::Tensor::gradient_edge)).collect();
+    node.show_as(name, edges);
+}
+
 thread_local! {
     /// The node for which an object is being made.
     static PENDING: RefCell<Option<Shared<Node>>> = const { RefCell::new(None) };
