@@ -191,7 +191,10 @@ fn pair(x: Inputs) -> Result<(Tensor, Tensor)> {
     let (a, b) = (arg(x, 0)?, arg(x, 1)?);
     let sizes = layout::broadcast(a.sizes(), b.sizes())?;
     let d = result_type_of(a, b)?;
-    let fit = |t: &Tensor| crate::view::expand(&crate::copy::to_dtype(t, d)?, &sizes);
+    let fit = |t: &Tensor| {
+        let t = crate::copy::to_dtype(t, d)?;
+        if t.sizes() == sizes.as_slice() { Ok(t) } else { crate::view::expand(&t, &sizes) }
+    };
     Ok((fit(a)?, fit(b)?))
 }
 

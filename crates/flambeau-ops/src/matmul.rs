@@ -425,7 +425,10 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     match (n, m) {
         (1, 1) => call1(&dot::OP, &[Some(a), Some(b)], Params::new()),
         (2, 1) => call1(&mv::OP, &[Some(a), Some(b)], Params::new()),
-        (1, 2) => squeeze(&call1(&mm::OP, &[Some(&unsqueeze(a, 0)?), Some(b)], Params::new())?, 0),
+        (1, 2) => {
+            let y = call1(&mm::OP, &[Some(&unsqueeze(a, 0)?), Some(b)], Params::new())?;
+            flambeau_core::call::view_named(&flambeau_core::view::ViewOp::Squeeze(0), &y, "SqueezeBackward4")
+        }
         (2, 2) => call1(&mm::OP, &[Some(a), Some(b)], Params::new()),
         (3, 3) if a.sizes()[0] == b.sizes()[0] && a.sizes()[2] == b.sizes()[1] => {
             call1(&bmm::OP, &[Some(a), Some(b)], Params::new())
@@ -438,7 +441,7 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
             let y = matmul(&flat, b)?;
             let mut sizes = Dims::from_slice(&a.sizes()[..n - 1]);
             sizes.extend_from_slice(&y.sizes()[1..]);
-            reshape(&y, &sizes)
+            unsafe_view(&y, &sizes)
         }
         _ => {
             let (a2, b2) =
@@ -467,9 +470,18 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
             if m > 1 {
                 sizes.push(c)
             }
-            reshape(&y, &sizes)
+            unsafe_view(&y, &sizes)
         }
     }
+}
+
+/// A fresh product in another shape, whose node PyTorch calls after a view that nobody else sees.
+fn unsafe_view(y: &Tensor, sizes: &[i64]) -> Result<Tensor> {
+    flambeau_core::call::view_named(
+        &flambeau_core::view::ViewOp::View(Dims::from_slice(sizes)),
+        y,
+        "UnsafeViewBackward0",
+    )
 }
 
 /// `x @ w^T + b`.

@@ -153,6 +153,9 @@ const HIDDEN: &[(&str, u16)] = &[
     ("scatter", 0b10),
     ("scatter_with", 0b10),
     ("scatter_add", 0b10),
+    ("scatter_reduce", 0b10),
+    ("index_put_masked", 0b10),
+    ("clamp", 0b110),
     ("index_add", 0b10),
     ("index_add_kernel", 0b10),
     ("index_copy", 0b10),
@@ -299,6 +302,10 @@ fn linear(n: &Node) -> Shown {
 type Label = fn(Inputs, &Params) -> &'static str;
 
 const LABELS: &[(&str, Label)] = &[
+    ("clamp", |x, _| match x.iter().skip(1).flatten().all(|bound| bound.is_wrapped()) {
+        true => "ClampBackward1",
+        false => "",
+    }),
     ("div", |_, p| match p.first() {
         None | Some(flambeau_core::op::Value::None) => "",
         Some(_) => "DivBackward2",

@@ -308,9 +308,10 @@ rows! { ROWS_ALL:
                 layout::fmt(shape), layout::fmt(shape).trim_matches(['[', ']']), layout::fmt(t.sizes()));
             let eps = p.opt_float(1).unwrap_or(match t.dtype() { DType::F64 => f64::EPSILON, _ => f32::EPSILON as f64 });
             let dims: Dims = (0..shape.len() as i64).map(|i| -1 - i).collect();
-            let order = Meta::suggested(t, t.sizes(), t.dtype()).strides;
-            let order = order.map_or_else(|| layout::contiguous_strides(t.sizes()), |s| *s);
-            let t = &crate::copy::restrided(t, &order)?;
+            let t = &match Meta::suggested(t, t.sizes(), t.dtype()).strides {
+                Some(order) => crate::copy::restrided(t, &order)?,
+                None => crate::copy::contiguous(t)?,
+            };
             let t2 = wide(t)?;
             let scale = rsqrt(&add_scalar(&mean(&mul(&t2, &t2)?, &dims, true)?, eps)?)?;
             let y = crate::copy::to_dtype(&mul(&t2, &scale)?, t.dtype())?;

@@ -87,10 +87,10 @@ fn spatial_meta(x: &Tensor, out: &[i64], dtype: DType) -> Meta {
     Meta::suggested(x, &sizes, dtype)
 }
 
-/// As [`spatial_meta`], but row-major for volumes, except for one mean of each.
+/// As [`spatial_meta`], but row-major for volumes.
 fn flat_meta(x: &Tensor, out: &[i64], dtype: DType) -> Meta {
     let mut m = spatial_meta(x, out, dtype);
-    if out.len() == 3 && (out != [1, 1, 1] || dtype == DType::I64) {
+    if out.len() == 3 {
         m.strides = None;
     }
     m
@@ -197,7 +197,12 @@ rows! { ROWS_ALL:
         doc: "Means of windows that cover the input with a given number of outputs.",
         surfaces: INTERNAL,
         kind: Kind::Kernel {
-            infer: |x, p| { let x = arg(x, 0)?; Ok(smallvec::smallvec![flat_meta(x, p.ints(0), x.dtype())]) },
+            infer: |x, p| {
+                let x = arg(x, 0)?;
+                // One mean of each volume is a reduction.
+                let meta = if p.ints(0) == [1, 1, 1] { spatial_meta } else { flat_meta };
+                Ok(smallvec::smallvec![meta(x, p.ints(0), x.dtype())])
+            },
             run: |b, x, o, p| b.adaptive_avg_pool(arg(x, 0)?.raw(), o[0].raw(), p.ints(0).len()),
         },
         diff: Diff::Vjp(|c| grads!(c; 0 => call1(&adaptive_avg_backward::OP, &[Some(c.g())], params![&c.meta(0).sizes[2..]]))),

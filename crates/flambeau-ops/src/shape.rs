@@ -359,7 +359,7 @@ rows! { ROWS_ALL:
             for (&s, &d) in shifts.iter().zip(dims) {
                 y = roll_one(&y, s, d)?;
             }
-            one(if y.is(x) { cat(&[x], 0)? } else { y })
+            one(if y.is(x) { crate::copy::clone(x)? } else { y })
         }),
         ..BASE
     };
@@ -474,7 +474,7 @@ rows! { ROWS_ALL:
             let ts = list(x)?;
             let mut sizes = Dims::new();
             for t in &ts { sizes = layout::broadcast(&sizes, t.sizes())? }
-            ts.iter().map(|t| expand(t, &sizes)).collect()
+            ts.iter().map(|t| if t.sizes() == sizes.as_slice() { Ok((*t).clone()) } else { expand(t, &sizes) }).collect()
         }),
         ..BASE
     };
@@ -514,7 +514,7 @@ fn roll_one(x: &Tensor, shift: i64, dim: i64) -> Result<Tensor> {
     let n = x.sizes()[d as usize];
     let k = shift.rem_euclid(n);
     if k == 0 {
-        return cat(&[x], d);
+        return cat(&[x, &narrow(x, d, 0, 0)?], d);
     }
     cat(&[&narrow(x, d, n - k, k)?, &narrow(x, d, 0, n - k)?], d)
 }

@@ -199,7 +199,7 @@ fn coalesced<'py>(
 /// All dimensions in the reverse order.
 fn reversed(t: &Tensor) -> PyResult<Tensor> {
     let order = (0..t.ndim() as i64).rev().collect();
-    call::view(&ViewOp::Permute(order), t).py()
+    call::view_named(&ViewOp::Permute(order), t, "PermuteBackward0").py()
 }
 
 fn last_two_swapped(t: &Tensor) -> PyResult<Tensor> {
