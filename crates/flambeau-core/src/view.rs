@@ -93,11 +93,6 @@ impl ViewOp {
             }
             ViewOp::Expand(to) => {
                 let lead = to.len() - x.sizes.len();
-                if x.sizes.is_empty() {
-                    y.sizes = to.clone();
-                    y.strides = Dims::from_elem(0, to.len());
-                    return Ok(y);
-                }
                 y.sizes = to
                     .iter()
                     .enumerate()
