@@ -278,7 +278,7 @@ impl Node {
                 .map(|e| Node::stand_in("ViewAsRealBackward0", smallvec::smallvec![e.clone()]))
                 .collect(),
             // A number that was written has no place.
-            Action::CopySlices { .. } => {
+            Action::CopySlices { inner, .. } if matches!(inner.action, Action::Op { op, .. } if op.name == "copy") => {
                 let written = self.next.iter().skip(1).filter(|e| e.is_some());
                 self.next.iter().take(1).chain(written).cloned().collect()
             }
