@@ -79,7 +79,13 @@ pub(crate) fn quick(kernel: BinaryOp, x: Inputs, p: &Params) -> Result<Option<Te
     } else {
         return Ok(None);
     };
-    let second = if y.dtype == x.dtype && y.contiguous && !b.is_wrapped() && layout::same(&x.sizes, &y.sizes) {
+    let second = if y.dtype == x.dtype
+        && y.contiguous
+        && !b.is_wrapped()
+        && layout::same(&x.sizes, &y.sizes)
+        // Beside an expanded number the other's strides decide, also at dimensions of size one.
+        && (x.contiguous || y.strides == layout::contiguous_strides(&y.sizes))
+    {
         b.data_ptr()
     } else if b.is_wrapped()
         && y.dtype == DType::F64

@@ -95,10 +95,11 @@ fn fits(g: &Tensor, leaf: &Tensor) -> bool {
 
 fn copy_of(g: &Tensor, leaf: &Tensor) -> Result<Tensor> {
     // What is recorded is a write into new memory, as in PyTorch, where the leaf is dense.
-    if fits(g, leaf) && !(grad_enabled() && is_non_overlapping_and_dense(leaf.sizes(), leaf.strides())) {
+    let dense = is_non_overlapping_and_dense(leaf.sizes(), leaf.strides());
+    if fits(g, leaf) && !(dense && (grad_enabled() || g.strides().contains(&0))) {
         return intrinsics().clone(g);
     }
-    let new = if is_non_overlapping_and_dense(leaf.sizes(), leaf.strides()) {
+    let new = if dense {
         Tensor::empty_strided(leaf.sizes(), leaf.strides(), g.dtype(), g.device())?
     } else {
         Tensor::empty(leaf.sizes(), g.dtype(), g.device())?
@@ -117,7 +118,8 @@ fn add(leaf: &Tensor, g: &Tensor, holders: usize) -> Result<()> {
         None => {
             // What nobody else holds can be kept as it is.
             let alone = g.handles() <= holders && Shared::strong_count(g.storage()) == 1 && g.front().is_null();
-            if alone && fits(g, leaf) { g.detach() } else { copy_of(&g.detach(), leaf)? }
+            // Nor is what was expanded, even to one element.
+            if alone && fits(g, leaf) && !g.strides().contains(&0) { g.detach() } else { copy_of(&g.detach(), leaf)? }
         }
         Some(old) if grad_enabled() => intrinsics().add(&old, g)?,
         Some(old) => {

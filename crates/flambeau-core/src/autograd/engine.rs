@@ -312,7 +312,7 @@ fn before(node: &Shared<Node>, grads: &mut SmallVec<[Option<Tensor>; 1]>) -> Res
             let meta = t.meta();
             let old = meta.lock().grad.clone();
             let new = match old {
-                None => intrinsics().clone(g)?,
+                None => (intrinsics().row_major)(g)?,
                 Some(old) => intrinsics().add(&old, g)?,
             };
             let before = meta.lock().grad.replace(new);

@@ -63,7 +63,8 @@ pub(super) fn edge(node: &Bound<'_, PyAny>, nr: &Bound<'_, PyAny>) -> PyResult<O
 #[pyo3(signature = (result, name, /, *operands))]
 pub(super) fn _show_as(result: &Bound<'_, PyAny>, name: String, operands: &Bound<'_, PyTuple>) {
     let Some(node) = crate::object::unwrap(result).and_then(flambeau_core::Tensor::grad_fn) else { return };
-    let edges = operands.iter().map(|t| crate::object::unwrap(&t).and_then(flambeau_core::Tensor::gradient_edge)).collect();
+    let edges =
+        operands.iter().map(|t| crate::object::unwrap(&t).and_then(flambeau_core::Tensor::gradient_edge)).collect();
     node.show_as(name, edges);
 }
 
