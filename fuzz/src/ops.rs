@@ -211,8 +211,9 @@ fn elements(t: &Tensor) -> Result<Vec<u8>, String> {
 
 /// A result is inside its storage, and its copy holds what its strides say.
 fn check(t: &Tensor) -> Outcome {
-    let numel = t.sizes().iter().map(|&n| n as i128).try_fold(1i128, |a, n| a.checked_mul(n));
-    if t.sizes().iter().any(|n| *n < 0) || t.sizes().len() != t.strides().len() || numel != Some(t.numel() as i128) {
+    let numel =
+        if t.sizes().contains(&0) { Some(0) } else { t.sizes().iter().try_fold(1i64, |a, &n| a.checked_mul(n)) };
+    if t.sizes().iter().any(|n| *n < 0) || t.sizes().len() != t.strides().len() || numel != Some(t.numel()) {
         return Err(format!("sizes {:?} and strides {:?} of {} elements", t.sizes(), t.strides(), t.numel()));
     }
     if t.device().is_meta() || t.numel() > LARGE {
