@@ -121,8 +121,8 @@ fn loaded_tensors_share_what_they_shared() {
     let base = flambeau_core::Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[4]).unwrap();
     let named = [("a".to_string(), base.clone()), ("b".to_string(), base.detach())];
     let path = std::env::temp_dir().join(format!("flambeau-shared-{}.pth", std::process::id()));
-    flambeau_io::save_pth(&path, &named, &[]).unwrap();
-    let loaded = flambeau_io::load_pth(&path);
+    flambeau_io::state::save_pth(&path, &named, &[]).unwrap();
+    let loaded = flambeau_io::state::load_pth(&path);
     std::fs::remove_file(&path).unwrap();
     let (tensors, _) = loaded.unwrap();
     assert_eq!(tensors[0].1.data_ptr(), tensors[1].1.data_ptr());
