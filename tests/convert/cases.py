@@ -250,7 +250,7 @@ out = torch.hstack([torch.ones(1, dtype=torch.uint8), torch.ones(1)]).dtype
 out = (torch.tensor(1, dtype=torch.int16) + 1).dtype, (torch.tensor(1) + 1.5).dtype, (torch.tensor(True) + 1).dtype
 out = (torch.ones(1, dtype=torch.int32) + torch.tensor(1.5, dtype=torch.float64)).dtype
 out = (torch.ones(1, dtype=torch.float16) + torch.tensor(1.5, dtype=torch.float64)).dtype
-out = (torch.ones(1, dtype=torch.float16) * torch.tensor(2j, dtype=torch.complex128)).dtype
+out = (torch.ones(1, dtype=torch.float32) * torch.tensor(2j, dtype=torch.complex128)).dtype
 torch.ones(2, dtype=torch.int32).mean()
 """
 
