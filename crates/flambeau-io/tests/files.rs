@@ -102,7 +102,7 @@ fn the_other_byte_order_is_refused() {
     let mut source = zip::ZipArchive::new(Cursor::new(&archive)).unwrap();
     let mut target = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    let names: Vec<String> = source.file_names().map(String::from).collect();
+    let names: Vec<String> = source.file_names().map(|name| name.unwrap().into_owned()).collect();
     for name in names {
         target.start_file(&name, stored).unwrap();
         if name.ends_with("/byteorder") {
