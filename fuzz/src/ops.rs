@@ -50,9 +50,10 @@ static INDEXING: LazyLock<Vec<Row>> = LazyLock::new(|| {
     ];
     rows_where(|op| WORDS.iter().any(|w| op.name.contains(w)))
 });
-/// All but what makes tensors as large as it is told, which is the caller's own wish.
+/// All but what makes tensors as large, or works as long, as it is told, which is the caller's own wish.
 static ALL: LazyLock<Vec<Row>> = LazyLock::new(|| {
-    const MAKERS: [&str; 31] = [
+    const MAKERS: [&str; 32] = [
+        "polynomial",
         "empty",
         "zeros",
         "ones",

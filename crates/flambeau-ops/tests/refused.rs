@@ -92,6 +92,18 @@ fn what_cannot_be_meant_is_refused() {
             "A must be batches of square matrices, but they are 3 by 2",
         ),
         ("expand", vec![x(&[3])], params![[-1i64, 3], false], "isn't allowed in a leading, non-existing dimension 0"),
+        (
+            "index_reduce",
+            vec![x(&[3, 4]), i(&[2]), x(&[2])],
+            params![0, "prod", true],
+            "Got self.shape = [3, 4] source.shape = [2]",
+        ),
+        (
+            "index_reduce",
+            vec![x(&[3, 4, 5]), i(&[2]), x(&[2])],
+            params![2, "prod", true],
+            "Indexing dim 2 is out of bounds of the source tensor with dim 1",
+        ),
         ("histc", vec![x(&[3])], params![HUGE, 0.0, 1.0], ""),
         ("mvlgamma", vec![x(&[3])], params![HUGE], ""),
         ("max_pool2d", vec![image()], params![[2i64], [2i64], [0i64], [HUGE], false, false], "without overflow"),
