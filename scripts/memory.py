@@ -74,14 +74,14 @@ def programs():
         yield name, step
 
 
-def watch(step, steps):
+def watch(step, steps, most=READINGS):
     """(steps taken, resident memory, Python's blocks) at even distances."""
     # Numbers without objects, which would count themselves.
-    numbers, memory, blocks = (array("q", bytes(8 * READINGS)) for _ in range(3))
+    numbers, memory, blocks = (array("q", bytes(8 * most)) for _ in range(3))
     taken = 0
     for number in range(1, steps + 1):
         step()
-        if number * READINGS // steps > taken:
+        if number * most // steps > taken:
             gc.collect()
             numbers[taken], memory[taken], blocks[taken] = number, resident(), sys.getallocatedblocks()
             taken += 1

@@ -159,6 +159,8 @@ torch.ones(1).retain_grad()
 x = R(); x.retain_grad(); out = x.retains_grad
 y = R() * 2; y.retain_grad(); (y * y).sum().backward(); out = (y.retains_grad, y.grad)
 x = V(1, 2); y = x * 2; y.retain_grad(); y.sum().backward(retain_graph=True); (y * y).sum().backward(); out = (y.grad, x.grad)
+x = V(1, 2); s = []; a = x * 2; b = x.exp(); c = x.sin(); [t.register_hook(lambda g, n=n: s.append(n)) for n, t in enumerate((a, b, c))]; (a + b + c).sum().backward(); out = s
+x = V(1, 2); s = []; a = x * 2; b = x.exp(); [t.grad_fn.register_hook(lambda i, o, n=n: s.append(n)) for n, t in enumerate((a, b))]; (b * 2 + a).sum().backward(); out = s
 x = R(2, 3, 4); (x.permute(2, 0, 1) * torch.arange(24.0).reshape(4, 2, 3)).sum().backward(); out = x.grad
 x = R(2, 3, 4); (x.permute(1, 2, 0) * torch.arange(24.0).reshape(3, 4, 2)).sum().backward(); out = x.grad
 x = R(); x.add_(1)

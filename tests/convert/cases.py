@@ -236,8 +236,27 @@ torch.manual_seed(1); exec("with torch.random.fork_rng():\n torch.rand(3)"); out
 """
 
 
+# The dtypes that operations give.
+DTYPES = r"""
+out = [torch.ones(2, dtype=d).sum().dtype for d in (torch.bool, torch.uint8, torch.int16, torch.int32, torch.float16, torch.complex64)]
+out = [torch.ones(2, dtype=d).prod().dtype for d in (torch.bool, torch.uint8, torch.int16, torch.int32, torch.bfloat16)]
+out = [torch.ones(2, dtype=d).cumsum(0).dtype for d in (torch.bool, torch.uint8, torch.int32, torch.float64)]
+out = [torch.ones(2, dtype=d).cumprod(0).dtype for d in (torch.bool, torch.int32, torch.float16)]
+out = [torch.ones(2, dtype=d).nansum().dtype for d in (torch.int32, torch.float32)]
+out = [torch.ones(2, dtype=torch.int32).sum(0, dtype=d).dtype for d in (torch.int32, torch.float16, torch.bool)]
+out = [torch.cat([torch.ones(1, dtype=a), torch.ones(1, dtype=b)]) for a, b in ((torch.int32, torch.float32), (torch.bool, torch.uint8), (torch.float16, torch.float64), (torch.int64, torch.int8))]
+out = [torch.stack([torch.ones(1, dtype=a), torch.ones(1, dtype=b)]) for a, b in ((torch.int32, torch.float16), (torch.bool, torch.int64), (torch.float32, torch.complex64))]
+out = torch.hstack([torch.ones(1, dtype=torch.uint8), torch.ones(1)]).dtype
+out = (torch.tensor(1, dtype=torch.int16) + 1).dtype, (torch.tensor(1) + 1.5).dtype, (torch.tensor(True) + 1).dtype
+out = (torch.ones(1, dtype=torch.int32) + torch.tensor(1.5, dtype=torch.float64)).dtype
+out = (torch.ones(1, dtype=torch.float16) + torch.tensor(1.5, dtype=torch.float64)).dtype
+out = (torch.ones(1, dtype=torch.float32) * torch.tensor(2j, dtype=torch.complex128)).dtype
+torch.ones(2, dtype=torch.int32).mean()
+"""
+
+
 def lines(text):
     return [line for line in text.strip().splitlines() if line]
 
 
-CASES = [line for part in (TENSOR, LEGACY, OUT, STORAGE, GENERATOR) for line in lines(part)]
+CASES = [line for part in (TENSOR, LEGACY, OUT, STORAGE, GENERATOR, DTYPES) for line in lines(part)]

@@ -84,7 +84,7 @@ def test_resident_memory_is_flat_over_epochs_of_workers():
     def epoch():
         assert sum(batch[0].shape[0] for batch in loader) == 400
 
-    readings = memory.watch(epoch, 100)
+    readings = memory.watch(epoch, 100, 20)
     loader._iterator._shutdown_workers()
     # 1.6 MB and ten batches travel in an epoch.
     assert not memory.leaks(readings, limit=100 << 10, blocks=5), readings

@@ -320,6 +320,8 @@ mod tests {
         // But each of its dimensions can be split.
         assert_eq!(view_strides(&[4, 2], &[1, 4], &[2, 2, 2]).unwrap().as_slice(), [2, 1, 4]);
         assert_eq!(view_strides(&[4, 2], &[1, 4], &[4, 1, 2, 1]).unwrap().len(), 4);
+        // A dimension of size one does not part its neighbours, whatever its stride.
+        assert_eq!(view_strides(&[2, 1, 3], &[6, 99, 2], &[6]).unwrap().as_slice(), [2]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use flambeau_core::DType;
 use flambeau_io::{Dict, DictKind, Error, RawStorage, RawTensor, Value, npy, pth, safetensors};
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 use std::sync::Arc;
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -94,6 +94,39 @@ fn tensors_share_storages_and_identity() {
         F8E4M3FNUZ, F8E8M0FNU,
     ];
     assert_eq!(dtypes, want);
+}
+
+#[test]
+fn the_other_byte_order_is_refused() {
+    let archive = fixture("tensors.pth");
+    let mut source = zip::ZipArchive::new(Cursor::new(&archive)).unwrap();
+    let mut target = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let names: Vec<String> = source.file_names().map(|name| name.unwrap().into_owned()).collect();
+    for name in names {
+        target.start_file(&name, stored).unwrap();
+        if name.ends_with("/byteorder") {
+            target.write_all(b"big").unwrap();
+        } else {
+            std::io::copy(&mut source.by_name(&name).unwrap(), &mut target).unwrap();
+        }
+    }
+    let big = target.finish().unwrap().into_inner();
+    let e = pth::read(Cursor::new(big)).expect_err("another byte order");
+    assert!(e.to_string().contains("big-endian"), "{e}");
+}
+
+#[test]
+fn loaded_tensors_share_what_they_shared() {
+    let base = flambeau_core::Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[4]).unwrap();
+    let named = [("a".to_string(), base.clone()), ("b".to_string(), base.detach())];
+    let path = std::env::temp_dir().join(format!("flambeau-shared-{}.pth", std::process::id()));
+    flambeau_io::state::save_pth(&path, &named, &[]).unwrap();
+    let loaded = flambeau_io::state::load_pth(&path);
+    std::fs::remove_file(&path).unwrap();
+    let (tensors, _) = loaded.unwrap();
+    assert_eq!(tensors[0].1.data_ptr(), tensors[1].1.data_ptr());
+    assert_ne!(tensors[0].1.data_ptr(), base.data_ptr());
 }
 
 #[test]

@@ -31,7 +31,8 @@ fn histc(x: &Tensor, bins: i64, low: f64, high: f64) -> Result<Tensor> {
     }
     check!(low.is_finite() && high.is_finite(), Runtime, "range of [{low}, {high}] is not finite");
     check!(low < high, Runtime, "max must be larger than min");
-    let mut counts = vec![0f64; bins as usize];
+    let histogram = crate::create::zeros(&[bins], flambeau_core::DType::F64, x.device())?;
+    let mut counts = histogram.to_vec::<f64>()?;
     for v in data.into_iter().filter(|v| (low..=high).contains(v)) {
         let place = ((v - low) / (high - low) * bins as f64) as usize;
         counts[place.min(bins as usize - 1)] += 1.0;

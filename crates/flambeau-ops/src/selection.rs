@@ -99,15 +99,37 @@ fn index_reduce(x: Inputs, p: &Params) -> Result<Outs> {
         Runtime,
         "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {how}."
     );
-    check!(index.ndim() <= 1, Index, "index_reduce(): Index is supposed to be a vector");
+    check!(
+        index.ndim() <= 1,
+        Index,
+        "index_reduce_(): Index is supposed to be a vector, but got dim: {} with type: {} and size: {}",
+        index.ndim(),
+        index.dtype().scalar_name(),
+        fmt(index.sizes())
+    );
     crate::index::check_index("index_reduce", index)?;
+    check!(
+        d == 0 || d < src.ndim(),
+        Runtime,
+        "index_reduce_(): Indexing dim {d} is out of bounds of the source tensor with dim {}",
+        src.ndim()
+    );
     check!(src.dtype() == t.dtype(), Runtime, "index_reduce(): self and source must have the same scalar type");
     let n = src.sizes().get(d).copied().unwrap_or(1);
     check!(
         n == index.numel(),
         Runtime,
-        "index_reduce(): Number of indices ({}) should be equal to source.size(dim) ({n})",
+        "index_reduce_(): Number of indices ({}) should be equal to source.size(dim): ({n}), for dim: {d}",
         index.numel()
+    );
+    // A number is a vector of one.
+    let others = |t: &Tensor| (0..t.ndim()).filter(|&i| i != d).map(|i| t.sizes()[i]).collect::<Dims>();
+    check!(
+        t.ndim().max(1) == src.ndim().max(1) && others(t) == others(src),
+        Runtime,
+        "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = {} source.shape = {}",
+        fmt(t.sizes()),
+        fmt(src.sizes())
     );
     let mut shape = Dims::from_elem(1, src.ndim().max(1));
     shape[d] = n;

@@ -91,6 +91,20 @@ fn what_cannot_be_meant_is_refused() {
             params![false],
             "A must be batches of square matrices, but they are 3 by 2",
         ),
+        ("expand", vec![x(&[3])], params![[-1i64, 3], false], "isn't allowed in a leading, non-existing dimension 0"),
+        (
+            "index_reduce",
+            vec![x(&[3, 4]), i(&[2]), x(&[2])],
+            params![0, "prod", true],
+            "Got self.shape = [3, 4] source.shape = [2]",
+        ),
+        (
+            "index_reduce",
+            vec![x(&[3, 4, 5]), i(&[2]), x(&[2])],
+            params![2, "prod", true],
+            "Indexing dim 2 is out of bounds of the source tensor with dim 1",
+        ),
+        ("histc", vec![x(&[3])], params![HUGE, 0.0, 1.0], ""),
         ("mvlgamma", vec![x(&[3])], params![HUGE], ""),
         ("max_pool2d", vec![image()], params![[2i64], [2i64], [0i64], [HUGE], false, false], "without overflow"),
     ];
@@ -98,6 +112,18 @@ fn what_cannot_be_meant_is_refused() {
         let op = flambeau_ops::find(row).unwrap_or_else(|| panic!("no row {row}"));
         let e = run(op, &inputs, &p).err().unwrap_or_else(|| panic!("{row} was not refused: {text}"));
         assert!(e.message().contains(text), "{row}: {}", e.message());
+    }
+}
+
+#[test]
+fn slices_count_from_the_end() {
+    let op = flambeau_ops::find("slice").expect("a row");
+    let t = Tensor::from_slice(&[0.0, 1.0, 2.0, 3.0], &[4]).expect("four numbers");
+    for (start, end, expected) in
+        [(-3, 4, &[1.0, 2.0, 3.0][..]), (-9, -1, &[0.0, 1.0, 2.0]), (1, -2, &[1.0]), (-1, -3, &[])]
+    {
+        let y = &run(op, &[Some(t.clone())], &params![0, start, end, 1]).expect("a slice")[0];
+        assert_eq!(numbers(y), expected);
     }
 }
 
