@@ -104,6 +104,18 @@ fn what_cannot_be_meant_is_refused() {
             params![2, "prod", true],
             "Indexing dim 2 is out of bounds of the source tensor with dim 1",
         ),
+        (
+            "segment_reduce",
+            vec![x(&[3]), Some(Tensor::from_slice(&[-3i64, 6], &[2]).expect("two numbers")), None, None],
+            params!["sum", 0, true, None::<f64>],
+            "lengths contains negative value!",
+        ),
+        (
+            "segment_reduce",
+            vec![x(&[3]), Some(Tensor::from_slice(&[HUGE, HUGE], &[2]).expect("two numbers")), None, None],
+            params!["sum", 0, true, None::<f64>],
+            "Expected all rows of lengths along axis to sum",
+        ),
         ("histc", vec![x(&[3])], params![HUGE, 0.0, 1.0], ""),
         ("mvlgamma", vec![x(&[3])], params![HUGE], ""),
         ("max_pool2d", vec![image()], params![[2i64], [2i64], [0i64], [HUGE], false, false], "without overflow"),
