@@ -27,7 +27,7 @@ struct States<T> {
 
 impl<T: Real> States<T> {
     fn new(labels: &[i64], blank: i64) -> States<T> {
-        let at = |s: usize| if s % 2 == 0 { blank } else { labels[s / 2] };
+        let at = |s: usize| if s.is_multiple_of(2) { blank } else { labels[s / 2] };
         let count = 2 * labels.len() + 1;
         let may = |s: usize| s >= 2 && at(s) != blank && at(s) != at(s - 2);
         let skip = (0..count + 2).map(|s| if s < count && may(s) { T::ZERO } else { -T::INFINITY }).collect();
