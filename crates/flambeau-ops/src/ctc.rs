@@ -5,8 +5,8 @@
 
 use std::sync::Mutex;
 
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Params, ParamsExt, Saves, surface};
-use flambeau_core::{DType, Error, Result, Tensor, call1, check};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Params, ParamsExt, Samples, Saves, surface};
+use flambeau_core::{DType, Error, Result, Tensor, call as call_op, call1, check, params};
 use flambeau_cpu::isa::{Isa, Kernel, call};
 use flambeau_cpu::math::Real;
 use flambeau_cpu::parallel::par_range;
@@ -269,6 +269,25 @@ macro_rules! by_type {
     };
 }
 
+/// A batch of two sequences, one with a label twice, and one that no alignment fits. `more` makes further inputs, before
+/// which a cotangent then stands.
+fn batches(s: &mut Samples, more: fn(&[Option<Tensor>], &Params) -> Result<Vec<Tensor>>) {
+    let ints = |v: &[i64], sizes: &[i64]| Some(Tensor::from_slice(v, sizes).expect("as many as sizes say"));
+    for (steps, zero_infinity) in [(5, false), (2, true)] {
+        let g = s.normal(&[2]);
+        let lp = s.uniform(&[5, 2, 4], -3.0, 0.0);
+        let labels = ints(&[1, 1, 2, 3, 2, 0], &[2, 3]);
+        let mut x = vec![Some(lp), labels, ints(&[steps, 4], &[2]), ints(&[3, 2], &[2])];
+        let p = params![0i64, zero_infinity];
+        let rest = more(&x, &p).expect("a batch that fits");
+        if !rest.is_empty() {
+            x.insert(0, Some(g));
+            x.extend(rest.into_iter().map(Some));
+        }
+        s.push(x, p, 0);
+    }
+}
+
 rows! { ROWS_ALL:
     ctc_loss_kernel = OpDef {
         sig: "ctc_loss_kernel(Tensor log_probs, Tensor labels, Tensor input_lengths, Tensor target_lengths, int blank, bool zero_infinity) -> (Tensor, Tensor)",
@@ -294,6 +313,8 @@ rows! { ROWS_ALL:
         })),
         saves: Saves { inputs: 15, outputs: 3, cross: false },
         diff_outputs: 1,
+        // Without a gradient: it holds for probabilities that add up to one (the tests differentiate through a softmax).
+        samples: Some(|s| batches(s, |_, _| Ok(vec![]))),
         ..BASE
     };
     ctc_loss_backward = OpDef {
@@ -305,6 +326,10 @@ rows! { ROWS_ALL:
             run: |b, x, o, p| by_type!(o[0], backward_run(b, x, o, p)),
         },
         diff: Diff::Vjp(|_| Err(Error::runtime("derivative for aten::_ctc_loss_backward is not implemented"))),
+        samples: Some(|s| batches(s, |x, p| {
+            let refs: Vec<Option<&Tensor>> = x.iter().map(Option::as_ref).collect();
+            Ok(call_op(&ctc_loss_kernel::OP, &refs, p.clone())?.into_iter().collect())
+        })),
         ..BASE
     };
 }

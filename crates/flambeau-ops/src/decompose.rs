@@ -372,6 +372,23 @@ fn squares(s: &mut flambeau_core::op::Samples, p: Params) {
     }
 }
 
+/// Symmetric positive definite matrices. Without a gradient: it holds where both triangles move together only.
+fn definite(s: &mut flambeau_core::op::Samples, p: Params) {
+    for sizes in [&[3i64, 3][..], &[2, 2, 2]] {
+        let x = s.normal(sizes);
+        let x = no_grad(|| add(&matmul(&x, &h(&x)?)?, &mul_scalar(&identity_like(&x)?, 0.5)?)).expect("a square");
+        s.push(vec![Some(x)], p.clone(), 0);
+    }
+}
+
+/// Matrices of all shapes, without a gradient: vectors are determined up to a sign or a phase only.
+fn rectangles(s: &mut flambeau_core::op::Samples, p: Params) {
+    for sizes in [&[3i64, 3][..], &[4, 2], &[2, 2, 3]] {
+        let x = s.normal(sizes);
+        s.push(vec![Some(x)], p.clone(), 0);
+    }
+}
+
 /// A well-conditioned matrix and a right side for it.
 fn squares_and_rows(s: &mut flambeau_core::op::Samples, p: &Params) {
     squares(s, p.clone());
@@ -391,6 +408,7 @@ rows! { ROWS_ALL:
         diff: Diff::Vjp(cholesky_grad),
         saves: outputs(1),
         diff_outputs: 1,
+        samples: Some(|s| definite(s, Params::new())),
         ..kernel("cholesky_kernel(Tensor A) -> (Tensor, Tensor)", "L of `A = L L^H` and the order of the first minor that is not positive.")
     };
     lu_kernel = OpDef {
@@ -405,6 +423,10 @@ rows! { ROWS_ALL:
             run: |b, x, o, p| by_type!(o[0], lu_run(b, x, o, p.bool(0))),
         },
         diff: Diff::Never,
+        samples: Some(|s| {
+            rectangles(s, params![true]);
+            squares(s, params![false]);
+        }),
         ..kernel("lu_kernel(Tensor A, bool pivot) -> (Tensor, Tensor, Tensor, Tensor)", "LU, the exchanges, the order of rows, the first zero pivot.")
     };
     lu_square = OpDef {
@@ -459,6 +481,7 @@ rows! { ROWS_ALL:
             run: |b, x, o, _| by_type!(o[0], geqrf_run(b, x, o)),
         },
         diff: Diff::Never,
+        samples: Some(|s| rectangles(s, Params::new())),
         ..kernel("geqrf(Tensor input, *, (Tensor, Tensor)? out=None) -> (Tensor a, Tensor tau)", "R with Householder reflectors below its diagonal, and their factors.")
     };
     eigh_kernel = OpDef {
@@ -472,6 +495,7 @@ rows! { ROWS_ALL:
         },
         diff: Diff::Vjp(eigh_grad),
         saves: outputs(3),
+        samples: Some(|s| definite(s, Params::new())),
         ..kernel("eigh_kernel(Tensor A) -> (Tensor, Tensor)", "Eigenvalues and vectors of a Hermitian matrix, from its lower triangle.")
     };
     svd_kernel = OpDef {
@@ -488,6 +512,10 @@ rows! { ROWS_ALL:
         },
         diff: Diff::Vjp(svd_grad),
         saves: outputs(7),
+        samples: Some(|s| {
+            rectangles(s, params![false]);
+            rectangles(s, params![true]);
+        }),
         ..kernel("svd_kernel(Tensor A, bool full) -> (Tensor, Tensor, Tensor)", "U, singular values and V^H.")
     };
     eig_kernel = OpDef {
@@ -501,6 +529,10 @@ rows! { ROWS_ALL:
         },
         diff: Diff::Vjp(eig_grad),
         saves: outputs(3),
+        samples: Some(|s| {
+            rectangles(s, Params::new());
+            s.list.retain(|s| s.inputs[0].as_ref().is_some_and(|x| x.sizes()[x.ndim() - 1] == x.sizes()[x.ndim() - 2]));
+        }),
         ..kernel("eig_kernel(Tensor A) -> (Tensor, Tensor)", "Eigenvalues and eigenvectors.")
     };
     solve_kernel = OpDef {
@@ -524,6 +556,10 @@ rows! { ROWS_ALL:
         },
         diff: Diff::Vjp(|c| solve_grads(c, Some((c.p.bool(0), c.p.bool(1))))),
         saves: Saves { inputs: 1, outputs: 1, cross: false },
+        samples: Some(|s| for upper in [false, true] {
+            squares_and_rows(s, &params![upper, false]);
+            squares_and_rows(s, &params![upper, true]);
+        }),
         ..kernel("solve_triangular_kernel(Tensor A, Tensor B, bool upper, bool unit) -> Tensor", "X of `A X = B` for a triangular A.")
     };
     det_kernel = OpDef {

@@ -317,6 +317,10 @@ rows! { ROWS_ND:
         },
         // The adjoint of a transform is the one in the other direction.
         diff: Diff::Vjp(|c| grads!(c; 0 => call1(&fft_kernel::OP, &[Some(c.g())], params![!c.p.bool(0), c.p.float(1)]))),
+        samples: Some(|s| {
+            signal(s, params![true, 1.0]);
+            signal(s, params![false, 0.5]);
+        }),
         ..row("fft_kernel(Tensor input, bool forward, float scale) -> Tensor", "The transform of the last dimension.", |_, _| Ok(Outs::new()))
     };
     fft_real_kernel = OpDef {
@@ -329,6 +333,7 @@ rows! { ROWS_ND:
             let g = resized(c.g(), -1, c.p.int(0))?;
             crate::copy::real(&call1(&fft_kernel::OP, &[Some(&g)], params![false, c.p.float(1)])?)
         })),
+        samples: Some(|s| signal(s, params![6i64, 0.5])),
         ..row("fft_real_kernel(Tensor input, int n, float scale) -> Tensor", "Half the transform of the last dimension of real numbers.", |_, _| Ok(Outs::new()))
     };
     fft_half_kernel = OpDef {
@@ -339,6 +344,8 @@ rows! { ROWS_ND:
         diff: Diff::Vjp(|c| grads!(c; 0 => {
             counts(&call1(&fft_real_kernel::OP, &[Some(c.g())], c.p.clone())?, c.p.int(0))
         })),
+        // Six numbers are half the spectrum of ten or of eleven.
+        samples: Some(|s| for n in [10i64, 11] { signal(s, params![n, 0.5]) }),
         ..row("fft_half_kernel(Tensor input, int n, float scale) -> Tensor", "The real numbers whose transform the last dimension holds half of.", |_, _| Ok(Outs::new()))
     };
     fft_fftn = row("fft_fftn(Tensor input, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor? out=None) -> Tensor", "The discrete Fourier transform over several dimensions.",

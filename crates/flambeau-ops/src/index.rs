@@ -257,6 +257,11 @@ rows! { ROWS_ALL:
             },
         },
         diff: Diff::Never,
+        samples: Some(|s| for least in [0i64, 9] {
+            let (x, w) = (s.ints(&[6], 0, 5), s.normal(&[6]));
+            s.push(vec![Some(x.clone()), Some(w)], params![least], 0);
+            s.push(vec![Some(x), None], params![least], 0);
+        }),
         ..BASE
     };
     one_hot = OpDef {

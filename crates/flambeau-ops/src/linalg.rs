@@ -606,6 +606,12 @@ rows! { MORE:
         },
         diff: flambeau_core::op::Diff::Vjp(pinv_grad),
         saves: flambeau_core::op::Saves { inputs: 1, outputs: 1, cross: false },
+        samples: Some(|s| for sizes in [&[3i64, 3][..], &[3, 2], &[2, 3], &[2, 2, 3]] {
+            let x = s.normal(sizes);
+            // Of full rank: where singular values fall away nothing is continuous. Single precision stays real in the tests.
+            let zero = Tensor::from_slice(&[0f32], &[]).expect("one number");
+            s.push(vec![Some(x), Some(zero)], Params::new(), 1);
+        }),
         ..row("pinv_kernel(Tensor A, Tensor tolerance) -> Tensor", "The pseudoinverse; singular values up to `tolerance` count as zero.", INTERNAL, |_, _| Ok(Outs::new()))
     };
 }

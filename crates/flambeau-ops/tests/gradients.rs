@@ -2,8 +2,9 @@
 
 mod common;
 
+use common::stand_ins::{STAND_INS, StandIn};
 use common::*;
-use flambeau_core::op::{OpDef, Sample};
+use flambeau_core::op::{OpDef, Sample, Samples};
 use flambeau_core::{DType, Tensor, autograd};
 
 const STEP: f64 = 1e-6;
@@ -185,6 +186,39 @@ fn every(f: fn(&'static OpDef, &Sample, &mut Stream) -> Result<(), String>) {
         }
     }
     failures.finish(if std::env::var("ROWS").is_ok() { 1 } else { 500 });
+}
+
+/// `f` for real and for complex samples of the stand-ins, which it is told how often PyTorch differentiates.
+fn every_stand_in(f: fn(&'static StandIn, &Sample, &mut Stream) -> Result<(), String>) {
+    let (mut failures, mut rng) = (Failures::default(), Stream::new(17));
+    for stand in &STAND_INS {
+        let mut s = Samples::new(DType::F64);
+        autograd::no_grad(|| stand.op.samples.expect("they all have")(&mut s));
+        for (i, s) in s.list.iter().enumerate() {
+            failures.check(&stand.op, i, f(stand, s, &mut rng));
+            let z = complex(s, &mut rng);
+            if autograd::no_grad(|| run(&stand.op, &z.inputs, &z.params)).is_ok() {
+                failures.check(&stand.op, 100 + i, f(stand, &z, &mut rng));
+            } else {
+                assert_eq!(stand.op.name, "ctc_loss_kernel", "takes no complex numbers");
+            }
+        }
+    }
+    failures.finish(28);
+}
+
+#[test]
+fn first_order_of_stand_ins() {
+    every_stand_in(|stand, s, rng| first(&stand.op, s, rng));
+}
+
+#[test]
+fn second_order_of_stand_ins() {
+    every_stand_in(|stand, s, rng| match second(&stand.op, s, rng) {
+        Err(e) if !stand.twice && e.ends_with("is not implemented") => Ok(()),
+        Ok(()) if !stand.twice => Err("no second derivative was expected".into()),
+        got => got,
+    });
 }
 
 #[test]
