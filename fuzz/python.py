@@ -2,8 +2,8 @@
 
     python fuzz/python.py <arguments|indexing|views|pth|safetensors> <seconds> [seed]
 
-Anything may be refused with an exception; a crash of the process, an internal error or a panic may not happen. A failing
-input is printed as code; a crash is found again from the seed, with FUZZ_KEEP_LAST set.
+Anything may be refused with an exception; a crash of the process, an internal error or a panic may not
+happen. A failing input is printed as code; a crash is found again from the seed, with FUZZ_KEEP_LAST set.
 """
 
 import io
@@ -20,7 +20,8 @@ import flambeau as torch
 
 HERE = Path(__file__).resolve().parent
 FIXTURES = HERE.parent / "tests" / "io" / "fixtures"
-# With FUZZ_KEEP_LAST set each input is written here first, to be found after a crash; this takes most of the time.
+# With FUZZ_KEEP_LAST set each input is written here first, to be found after a crash; this takes most of the
+# time.
 LAST, KEEP = "fuzz-python.last", "FUZZ_KEEP_LAST" in os.environ
 
 # What a panic in the extension looks like from here.
@@ -29,7 +30,23 @@ BROKEN = ("internal error", "panicked", "PanicException", "INTERNAL ASSERT")
 INTS = [0, 1, 2, 3, -1, -2, 5, 7, 64, 100, -100, 2**31, -(2**31), 2**62, 2**63 - 1, -(2**63), 2**64, 2**70]
 FLOATS = [0.0, -0.0, 0.5, -1.5, 1e300, float("inf"), float("-inf"), float("nan")]
 DTYPES = [v for v in vars(torch).values() if isinstance(v, torch.dtype)]
-WORDS = ["mean", "sum", "none", "ij", "xy", "constant", "reflect", "floor", "trunc", "cpu", "meta", "cuda", "", "\0", "é"]
+WORDS = [
+    "mean",
+    "sum",
+    "none",
+    "ij",
+    "xy",
+    "constant",
+    "reflect",
+    "floor",
+    "trunc",
+    "cpu",
+    "meta",
+    "cuda",
+    "",
+    "\0",
+    "é",
+]
 
 
 def failed(error):
@@ -80,13 +97,25 @@ class Draw:
         if kind < 8:
             return self.tensor()
         if kind == 8:
-            return rng.choice(["None", "True", "False", "...", "slice(None)", "object()", "int", "torch", "print"])
+            return rng.choice(
+                ["None", "True", "False", "...", "slice(None)", "object()", "int", "torch", "print"]
+            )
         if kind == 9:
             return repr(rng.choice(WORDS))
         if kind == 10:
             return str(rng.choice(DTYPES))
         if kind == 11:
-            return rng.choice(["1j", "b'ab'", "torch.Size([2, 3])", "torch.device('meta')", "torch.strided", "range(3)", "{}"])
+            return rng.choice(
+                [
+                    "1j",
+                    "b'ab'",
+                    "torch.Size([2, 3])",
+                    "torch.device('meta')",
+                    "torch.strided",
+                    "range(3)",
+                    "{}",
+                ]
+            )
         items = ", ".join(self.value(depth + 1) for _ in range(rng.randint(0, 3)))
         return f"[{items}]" if kind < 15 else f"({items}{',' if items else ''})"
 
@@ -105,7 +134,10 @@ class Draw:
             elif kind == 6:
                 parts.append(str([self.int() for _ in range(rng.randint(0, 4))]))
             elif kind < 9:
-                parts.append(f"torch.tensor({[rng.randint(-2, 3) for _ in range(rng.randint(0, 4))]}, dtype=torch.int64)")
+                parts.append(
+                    f"torch.tensor({[rng.randint(-2, 3) for _ in range(rng.randint(0, 4))]}, "
+                    "dtype=torch.int64)"
+                )
             else:
                 parts.append(self.value(2))
         return ", ".join(parts)
@@ -118,35 +150,68 @@ def prod(sizes):
     return total
 
 
-# What makes results as large as it is told is the caller's own wish, and exhausts the memory here; what waits or reads
-# files or the process is not about arguments.
-MAKERS = """empty zeros ones full rand randn randint randperm eye arange linspace logspace range tile repeat pad expand resize
-tril_indices triu_indices window vander one_hot diag multinomial combinations cartesian kron interpolate upsample bincount
-load save compile install set_num set_default set_print seed manual from_file frombuffer apply map_ share hook Storage
-as_strided tensor_split chunk bartlett kaiser import_ir empty_cache backward cdist fill""".split()
+# What makes results as large as it is told is the caller's own wish, and exhausts the memory here; what waits
+# or reads files or the process is not about arguments.
+MAKERS = """
+empty zeros ones full rand randn randint randperm eye arange linspace logspace range tile repeat pad expand
+resize tril_indices triu_indices window vander one_hot diag multinomial combinations cartesian kron
+interpolate upsample bincount load save compile install set_num set_default set_print seed manual from_file
+frombuffer apply map_ share hook Storage as_strided tensor_split chunk bartlett kaiser import_ir empty_cache
+backward cdist fill
+""".split()
 
 
 def functions():
     """Names of callables, each with whether it is a method."""
     found = []
-    for prefix, owner in (("torch", torch), ("torch.nn.functional", torch.nn.functional), ("torch.linalg", torch.linalg)):
+    for prefix, owner in (
+        ("torch", torch),
+        ("torch.nn.functional", torch.nn.functional),
+        ("torch.linalg", torch.linalg),
+    ):
         for name in sorted(dir(owner)):
             value = getattr(owner, name, None)
             if not name.startswith("_") and callable(value) and not isinstance(value, type):
                 found.append((f"{prefix}.{name}", False))
-    found += [(name, True) for name in sorted(dir(torch.Tensor)) if callable(getattr(torch.Tensor, name, None))]
-    found += [(f"torch.{name}", False) for name in ("Tensor", "tensor", "as_tensor", "asarray", "FloatTensor", "Size", "device")]
+    found += [
+        (name, True) for name in sorted(dir(torch.Tensor)) if callable(getattr(torch.Tensor, name, None))
+    ]
+    found += [
+        (f"torch.{name}", False)
+        for name in ("Tensor", "tensor", "as_tensor", "asarray", "FloatTensor", "Size", "device")
+    ]
     return [
         (name, method)
         for name, method in found
         if not any(word in name.rsplit(".", 1)[-1] for word in MAKERS)
-        and name not in ("__class__", "__init_subclass__", "__subclasshook__", "__setattr__", "__delattr__", "__getattribute__")
+        and name
+        not in (
+            "__class__",
+            "__init_subclass__",
+            "__subclasshook__",
+            "__setattr__",
+            "__delattr__",
+            "__getattribute__",
+        )
     ]
 
 
 def parameters(name):
     """Names of keyword arguments to try."""
-    return ["dim", "keepdim", "dtype", "out", "other", "input", "alpha", "value", "index", "src", "reduce", "correction"]
+    return [
+        "dim",
+        "keepdim",
+        "dtype",
+        "out",
+        "other",
+        "input",
+        "alpha",
+        "value",
+        "index",
+        "src",
+        "reduce",
+        "correction",
+    ]
 
 
 def arguments(rng):
@@ -180,8 +245,11 @@ def indexing(rng):
     return one
 
 
-VIEWS = """view reshape permute transpose expand narrow select unfold diagonal squeeze unsqueeze flatten unflatten as_strided
-split chunk unbind movedim swapaxes t mT view_as_real real imag swapdims tensor_split ravel broadcast_to moveaxis""".split()
+VIEWS = """
+view reshape permute transpose expand narrow select unfold diagonal squeeze unsqueeze flatten unflatten
+as_strided split chunk unbind movedim swapaxes t mT view_as_real real imag swapdims tensor_split ravel
+broadcast_to moveaxis
+""".split()
 
 
 def views(rng):
@@ -197,7 +265,10 @@ def views(rng):
             draw_int = (lambda: rng.randint(-3, 6)) if name in ("tensor_split", "chunk") else draw.int
             ints = [str(draw_int()) for _ in range(rng.randint(0, 4))]
             if rng.random() < 0.3:
-                ints = [f"[{', '.join(ints)}]", *([str([draw.int() for _ in ints])] if rng.random() < 0.5 else [])]
+                ints = [
+                    f"[{', '.join(ints)}]",
+                    *([str([draw.int() for _ in ints])] if rng.random() < 0.5 else []),
+                ]
             code += f".{name}({', '.join(ints)})"
             if name in ("split", "chunk", "unbind", "tensor_split"):
                 code += "[0]"
@@ -208,7 +279,12 @@ def views(rng):
 
 def look(tensor):
     """Uses every element, by two ways that must agree."""
-    if isinstance(tensor, torch.Tensor) and not tensor.is_meta and tensor.numel() < 4096 and not tensor.requires_grad:
+    if (
+        isinstance(tensor, torch.Tensor)
+        and not tensor.is_meta
+        and tensor.numel() < 4096
+        and not tensor.requires_grad
+    ):
         copied = tensor.contiguous().clone().tolist()
         assert repr(copied) == repr(tensor.tolist()), "a copy differs"
         tensor.clone().zero_()
@@ -249,7 +325,9 @@ def change(rng, data, corpus):
         elif kind == 3:
             data[at:at] = rng.randbytes(rng.randint(1, 8))
         elif kind == 4:
-            data[at : at + 4] = rng.choice([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\x7f", b"\0\0\0\x80"])
+            data[at : at + 4] = rng.choice(
+                [b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\x7f", b"\0\0\0\x80"]
+            )
         elif kind == 5:
             other = rng.choice(corpus)
             start = rng.randrange(max(1, len(other)))
@@ -297,8 +375,24 @@ def safetensors(rng, seconds):
 
 
 def loading(one, load, seconds):
-    allowed = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, TypeError, AttributeError, KeyError)
-    allowed += (AssertionError, IndexError, UnicodeError, OverflowError, NotImplementedError, RecursionError, OSError)
+    allowed = (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+    )
+    allowed += (
+        AssertionError,
+        IndexError,
+        UnicodeError,
+        OverflowError,
+        NotImplementedError,
+        RecursionError,
+        OSError,
+    )
     from flambeau.utils.safetensors import SafetensorError
 
     start, count, bad = time.monotonic(), 0, {}
@@ -330,9 +424,13 @@ def main():
     if what in ("pth", "safetensors"):
         count, bad = globals()[what](rng, seconds)
     else:
-        count, bad = snippets({"arguments": arguments, "indexing": indexing, "views": views}[what], rng, seconds)
+        count, bad = snippets(
+            {"arguments": arguments, "indexing": indexing, "views": views}[what], rng, seconds
+        )
     sys.stdout = out
-    print(f"python {what}: {count} executions in {seconds:.0f} s with seed {seed}, {len(bad)} kinds of failure")
+    print(
+        f"python {what}: {count} executions in {seconds:.0f} s with seed {seed}, {len(bad)} kinds of failure"
+    )
     for text, source in bad.items():
         print(f"* {text}\n    {source!r}")
     return bool(bad)

@@ -13,9 +13,13 @@ from . import _C
 __version__ = "0.1.0"
 
 # Types, dtypes, formats and the functions written by hand in the extension module.
-globals().update({_name: getattr(_C, _name) for _name in dir(_C) if not _name.startswith("_") and _name != "return_types"})
+globals().update(
+    {_name: getattr(_C, _name) for _name in dir(_C) if not _name.startswith("_") and _name != "return_types"}
+)
 # One function per public name of the registry.
-globals().update({_name: getattr(_C._functions, _name) for _name in dir(_C._functions) if not _name.startswith("_")})
+globals().update(
+    {_name: getattr(_C._functions, _name) for _name in dir(_C._functions) if not _name.startswith("_")}
+)
 
 # Pickles of named tuples look for their classes there.
 return_types = _sys.modules[f"{__name__}.return_types"] = _C.return_types
@@ -58,9 +62,9 @@ from .serialization import load, save  # noqa: E402, F401
 
 # Imported on first use, so that `import flambeau` stays fast.
 _LAZY = {
-    "accelerator", "amp", "backends", "cpu", "cuda", "distributed", "distributions", "fft", "func", "futures", "hub", "linalg", "masked", "mps",
-    "multiprocessing", "nn", "onnx", "optim", "overrides",
-    "signal", "special", "storage", "testing", "types", "utils", "version", "xpu",
+    "accelerator", "amp", "backends", "cpu", "cuda", "distributed", "distributions", "fft", "func", "futures",
+    "hub", "linalg", "masked", "mps", "multiprocessing", "nn", "onnx", "optim", "overrides", "signal",
+    "special", "storage", "testing", "types", "utils", "version", "xpu",
 }
 
 

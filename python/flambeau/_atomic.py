@@ -8,8 +8,9 @@ from contextlib import contextmanager
 def replacing(path):
     """A binary file to write to, which takes the place of ``path`` at the end of the ``with`` block.
 
-    What was there before stays if the block raises, or if the process or the machine stops in it. A path that is
-    no plain file (a pipe, a device) is written to directly; through a link the file it points to is replaced.
+    What was there before stays if the block raises, or if the process or the machine stops in it. A path that
+    is no plain file (a pipe, a device) is written to directly; through a link the file it points to is
+    replaced.
 
     Raises:
         OSError: if the folder cannot be written to.

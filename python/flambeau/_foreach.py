@@ -6,7 +6,8 @@ PyTorch fuses them on GPUs; on a CPU it runs them one by one, as this does.
 import flambeau
 
 _UNARY = (
-    "abs acos asin atan ceil clone cos cosh erf erfc exp expm1 floor frac lgamma log log10 log1p log2 neg reciprocal round "
+    "abs acos asin atan ceil clone cos cosh erf erfc exp expm1 floor frac lgamma log log10 log1p log2 neg "
+    "reciprocal round "
     "rsqrt sigmoid sign sin sinh sqrt tan tanh trunc"
 ).split()
 
@@ -32,7 +33,9 @@ def _numbers(values):
     """The elements of a one-dimensional tensor of scalars, as `addcmul` and `addcdiv` take it."""
     if isinstance(values, flambeau.Tensor):
         if values.dim() != 1:
-            raise RuntimeError("Expected packed scalar Tensor to be of dimension 1. Got " + f"{values.dim()} instead.")
+            raise RuntimeError(
+                "Expected packed scalar Tensor to be of dimension 1. Got " + f"{values.dim()} instead."
+            )
         return values.tolist()
     return values
 
@@ -93,7 +96,13 @@ def _binary(name, method=None, with_alpha=False):
 
 
 def _extreme(name, compare, limit):
+    # Where both are equal, a clamp hands all of the gradient on, the larger and the smaller of two half of
+    # it.
+    shares = name in ("maximum", "minimum")
+
     def one(a, b):
+        if shares and a.requires_grad and not isinstance(b, flambeau.Tensor):
+            b = flambeau.tensor(b, dtype=a.dtype)
         return compare(a, b) if isinstance(b, flambeau.Tensor) else limit(a, b)
 
     def function(self, other):
@@ -173,9 +182,16 @@ def _copy_(self, src, non_blocking=False):
         a.copy_(b)
 
 
+def _power(base, exponent):
+    if isinstance(exponent, bool) and base.dtype is flambeau.bool:
+        # Unlike `pow`, defined for two bools.
+        return base.clone() if exponent else flambeau.ones_like(base)
+    return base.pow(exponent)
+
+
 def _pow(self, exponent):
     _lists("pow", self, exponent)
-    return [a.pow(b) for a, b in zip(self, _spread(exponent, len(self)))]
+    return [_power(a, b) for a, b in zip(self, _spread(exponent, len(self)))]
 
 
 def _foreach_pow(self, exponent):

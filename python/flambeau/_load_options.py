@@ -1,4 +1,5 @@
-"""How :func:`flambeau.serialization.load` reads files that it is told nothing about: byte order, memory mapping."""
+"""How :func:`flambeau.serialization.load` reads files that it is told nothing about: byte order, memory
+mapping."""
 
 from enum import Enum
 
@@ -65,8 +66,8 @@ class set_default_mmap_options:
     """Chooses how ``load(mmap=True)`` maps files; also a context manager.
 
     Args:
-        flags (int): ``mmap.MAP_PRIVATE`` (writes to tensors stay in memory) or ``mmap.MAP_SHARED`` (they go to
-            the file).
+        flags (int): ``mmap.MAP_PRIVATE`` (writes to tensors stay in memory) or ``mmap.MAP_SHARED`` (they go
+            to the file).
 
     Raises:
         ValueError: for other flags.

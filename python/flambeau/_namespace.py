@@ -66,12 +66,19 @@ def set_default_device(device):
 def set_default_tensor_type(t, /):
     """Legacy: sets the default dtype by a tensor type such as ``torch.DoubleTensor``."""
     name = t if isinstance(t, str) else f"torch.{t.__name__}"
-    dtypes = {"Float": flambeau.float32, "Double": flambeau.float64, "Half": flambeau.float16, "BFloat16": flambeau.bfloat16}
+    dtypes = {
+        "Float": flambeau.float32,
+        "Double": flambeau.float64,
+        "Half": flambeau.float16,
+        "BFloat16": flambeau.bfloat16,
+    }
     for prefix, dtype in dtypes.items():
         if name.endswith(f".{prefix}Tensor"):
             flambeau.set_default_dtype(dtype)
             return
-    raise TypeError(f"invalid type object: only floating-point types are supported as the default type: {name}")
+    raise TypeError(
+        f"invalid type object: only floating-point types are supported as the default type: {name}"
+    )
 
 
 def get_float32_matmul_precision():

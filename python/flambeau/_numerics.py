@@ -8,7 +8,14 @@ from . import _C
 from ._overridable import overridable, publish
 
 __all__ = [
-    "empty_permuted", "gradient", "histogramdd", "lu", "pca_lowrank", "pinverse", "resize_as_", "svd_lowrank",
+    "empty_permuted",
+    "gradient",
+    "histogramdd",
+    "lu",
+    "pca_lowrank",
+    "pinverse",
+    "resize_as_",
+    "svd_lowrank",
     "vander",
 ]
 # Public in spite of the underscore: scripts call them.
@@ -19,7 +26,8 @@ _histogramdd_result = collections.namedtuple("histogramdd", ["hist", "bin_edges"
 
 
 def vander(x, N=None, increasing=False):
-    """The matrix of powers of a vector's elements, from the highest down, or from 0 up with ``increasing``."""
+    """The matrix of powers of a vector's elements, from the highest down, or from 0 up with
+    ``increasing``."""
     if x.dim() != 1:
         raise RuntimeError("x must be a one-dimensional tensor.")
     n = x.numel() if N is None else N
@@ -33,7 +41,8 @@ def vander(x, N=None, increasing=False):
 
 
 def _differences(x, dim, step, edge_order):
-    """The derivative along one dimension on a grid of one spacing (a number) or given coordinates (a vector)."""
+    """The derivative along one dimension on a grid of one spacing (a number) or given coordinates (a
+    vector)."""
     n = x.size(dim)
 
     def at(start, length):
@@ -54,7 +63,9 @@ def _differences(x, dim, step, edge_order):
         else:
             a, b = gaps[0], gaps[1]
             first = (
-                at(0, 1) * (-(2 * a + b) / (a * (a + b))) + at(1, 1) * ((a + b) / (a * b)) - at(2, 1) * (a / (b * (a + b)))
+                at(0, 1) * (-(2 * a + b) / (a * (a + b)))
+                + at(1, 1) * ((a + b) / (a * b))
+                - at(2, 1) * (a / (b * (a + b)))
             )
             a, b = gaps[-2], gaps[-1]
             last = (
@@ -77,7 +88,8 @@ def gradient(input, *, spacing=None, dim=None, edge_order=1):
 
     Args:
         input (Tensor): values on a grid.
-        spacing (Number, list of Number or list of Tensor): the grid's spacing, one for each dimension, or coordinates.
+        spacing (Number, list of Number or list of Tensor): the grid's spacing, one for each dimension, or
+            coordinates.
         dim (int or list of int): along which dimensions; all of them by default.
         edge_order (int): 1 or 2, the order of the one-sided differences at the edges.
 
@@ -93,18 +105,23 @@ def gradient(input, *, spacing=None, dim=None, edge_order=1):
     if spacing is None:
         spacing = 1
     if isinstance(spacing, flambeau.Tensor):
-        raise TypeError("gradient(): argument 'spacing' must be a number or a tuple of numbers or Tensors, not Tensor")
+        raise TypeError(
+            "gradient(): argument 'spacing' must be a number or a tuple of numbers or Tensors, not Tensor"
+        )
     if isinstance(spacing, (tuple, list)):
         steps = list(spacing)
         if dim is None and len(steps) != x.dim():
             raise RuntimeError(
                 "torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to "
-                f"'self.dim() = {x.dim()}', since dim argument was not given, but got a list of length {len(steps)}"
+                f"'self.dim() = {x.dim()}', since dim argument was not given, but got a list of length "
+                f"{len(steps)}"
             )
         if len(steps) != len(dims):
             raise RuntimeError(
-                "torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim arguments to have "
-                f"the same length, but got a spacing argument of length {len(steps)} and a dim argument of length "
+                "torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim "
+                "arguments to have "
+                f"the same length, but got a spacing argument of length {len(steps)} and a dim argument of "
+                "length "
                 f"{len(dims)}."
             )
     else:
@@ -116,14 +133,17 @@ def gradient(input, *, spacing=None, dim=None, edge_order=1):
     for step in steps:
         if isinstance(step, flambeau.Tensor) and step.dim() != 1:
             raise RuntimeError(
-                "torch.gradient expected each element of spacing to have one dimension, but got an element with "
+                "torch.gradient expected each element of spacing to have one dimension, but got an element "
+                "with "
                 f"{step.dim()} dimensions!"
             )
     seen = set()
     for d in dims:
         if not -x.dim() <= d < x.dim():
             low, high = -max(x.dim(), 1), max(x.dim(), 1) - 1
-            raise IndexError(f"Dimension out of range (expected to be in range of [{low}, {high}], but got {d})")
+            raise IndexError(
+                f"Dimension out of range (expected to be in range of [{low}, {high}], but got {d})"
+            )
         if d % x.dim() in seen:
             raise RuntimeError(f"dim {d % x.dim()} appears multiple times in the list of dims")
         seen.add(d % x.dim())
@@ -144,7 +164,8 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False):
         density (bool): divides by the total and the bins' volumes.
 
     Returns:
-        (Tensor, tuple of Tensor): the counts and the borders of each dimension, as ``hist`` and ``bin_edges``.
+        (Tensor, tuple of Tensor): the counts and the borders of each dimension, as ``hist`` and
+        ``bin_edges``.
     """
     if isinstance(bins, int):
         bins = [bins] * (input.size(-1) if input.dim() else 1)
@@ -158,7 +179,8 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False):
 
 
 def lu(A, pivot=True, get_infos=False, out=None):
-    """L and U of ``A`` in one matrix and the exchanges of rows; with ``get_infos`` also each matrix' first zero pivot.
+    """L and U of ``A`` in one matrix and the exchanges of rows; with ``get_infos`` also each matrix' first
+    zero pivot.
 
     An older form of :func:`torch.linalg.lu_factor`.
     """
@@ -177,7 +199,8 @@ def lu(A, pivot=True, get_infos=False, out=None):
 
 
 def pinverse(input, rcond=1e-15):
-    """The pseudoinverse; singular values below ``rcond`` times the largest count as zero. See :func:`torch.linalg.pinv`."""
+    """The pseudoinverse; singular values below ``rcond`` times the largest count as zero. See
+    :func:`torch.linalg.pinv`."""
     return flambeau.linalg.pinv(input, rcond)
 
 
@@ -247,7 +270,8 @@ def empty_permuted(size, physical_layout, **options):
     size, order = list(size), list(physical_layout)
     if len(size) != len(order):
         raise RuntimeError(
-            f"Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = {len(size)} "
+            "Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) "
+            f"= {len(size)} "
             f"is not equal to len(physical_layout) = {len(order)}"
         )
     seen = set()
@@ -255,7 +279,8 @@ def empty_permuted(size, physical_layout, **options):
         if not 0 <= d < len(size):
             raise RuntimeError(
                 f"Dimension out of range (expected to be between 0 and {len(size) - 1}, but got {d} at index "
-                f"{order.index(d)}).  NB: negative dims not currently supported; file an issue if you want it."
+                f"{order.index(d)}).  NB: negative dims not currently supported; file an issue if you want "
+                "it."
             )
         if d in seen:
             raise RuntimeError("Duplicate dim not allowed")
@@ -274,9 +299,16 @@ def _attach():
         method = overridable(globals()[name])
         method.__qualname__ = f"Tensor.{name}"
         setattr(_C.Tensor, name, method)
-    publish(globals(), __all__, "flambeau", {"empty_permuted", "gradient", "histogramdd", "pinverse", "resize_as_"})
+    publish(
+        globals(),
+        __all__,
+        "flambeau",
+        {"empty_permuted", "gradient", "histogramdd", "pinverse", "resize_as_"},
+    )
 
 
 _attach()
-globals().update({_name: getattr(_C._functions, _name) for _name in _UNDERSCORED if hasattr(_C._functions, _name)})
+globals().update(
+    {_name: getattr(_C._functions, _name) for _name in _UNDERSCORED if hasattr(_C._functions, _name)}
+)
 __all__ += [_name for _name in _UNDERSCORED if _name in globals()]

@@ -13,7 +13,8 @@ def range(start, end, step=1, *, out=None, dtype=None, layout=None, device=None,
     RuntimeError for a step of 0 or in the other direction.
     """
     warnings.warn(
-        "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
+        "torch.range is deprecated and will be removed in a future release because its behavior is "
+        "inconsistent with "
         "Python's range builtin. Instead, use torch.arange, which produces values in [start, end).",
         stacklevel=2,
     )

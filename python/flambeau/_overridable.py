@@ -1,7 +1,8 @@
 """The way in for ``__torch_function__`` of functions that are composed in Python.
 
-Operations of the engine ask the classes of their arguments themselves. A function written in Python is wrapped here, so
-that a subclass, or any object with the method, is given the function as a whole and not the operations that it calls.
+Operations of the engine ask the classes of their arguments themselves. A function written in Python is
+wrapped here, so that a subclass, or any object with the method, is given the function as a whole and not the
+operations that it calls.
 """
 
 import functools
@@ -13,14 +14,15 @@ _concerned = _C._torch_function_args
 
 
 def overridable(function, module=None, as_given=False):
-    """The function, handing calls over to arguments (or items of lists among them) that take part in the protocol.
+    """The function, handing calls over to arguments (or items of lists among them) that take part in the
+    protocol.
 
     Args:
         function (Callable): written in Python.
         module (str): the module that it is public in.
-        as_given (bool or Callable): handlers see the arguments as they were given, as of a function that PyTorch has
-            in C; else what has no default by position and all others by keyword, as of those it has in Python; a
-            function arranges the arguments itself.
+        as_given (bool or Callable): handlers see the arguments as they were given, as of a function that
+            PyTorch has in C; else what has no default by position and all others by keyword, as of those it
+            has in Python; a function arranges the arguments itself.
     """
 
     @functools.wraps(function)
@@ -65,6 +67,7 @@ def _arranged(function, args, kwargs):
 
 
 def publish(scope, names, module, as_given=()):
-    """Wraps functions of a module's namespace in place; those in ``as_given`` are C functions of PyTorch's."""
+    """Wraps functions of a module's namespace in place; those in ``as_given`` are C functions of
+    PyTorch's."""
     for name in names:
         scope[name] = overridable(scope[name], module, as_given=name in as_given)

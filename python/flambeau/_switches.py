@@ -1,4 +1,5 @@
-"""Switches and questions of the top namespace about parts of PyTorch that are settled here, and numbers that stay numbers."""
+"""Switches and questions of the top namespace about parts of PyTorch that are settled here, and numbers that
+stay numbers."""
 
 import importlib
 import math
@@ -72,7 +73,8 @@ def clear_autocast_cache():
 
 
 def set_autocast_enabled(*args):
-    """``(device_type, enabled)`` or ``(enabled)``. NotImplementedError for True: mixed precision is not there yet."""
+    """``(device_type, enabled)`` or ``(enabled)``. NotImplementedError for True: mixed precision is not there
+    yet."""
     if args and args[-1]:
         raise NotImplementedError("autocast is not there yet; use bfloat16 modules")
 
@@ -107,7 +109,8 @@ def set_deterministic_debug_mode(debug_mode):
         names = {"default": 0, "warn": 1, "error": 2}
         if debug_mode not in names:
             raise RuntimeError(
-                f"invalid value of debug_mode, expected one of `default`, `warn`, `error`, but got {debug_mode}"
+                "invalid value of debug_mode, expected one of `default`, `warn`, `error`, but got "
+                f"{debug_mode}"
             )
         debug_mode = names[debug_mode]
     if debug_mode not in (0, 1, 2):
@@ -148,7 +151,8 @@ def is_vulkan_available():
 
 
 def get_device_module(device=None):
-    """The module of a kind of device: ``torch.cuda`` for "cuda". By default the CPU's, as nothing else is there.
+    """The module of a kind of device: ``torch.cuda`` for "cuda". By default the CPU's, as nothing else is
+    there.
 
     RuntimeError for a kind that has none.
     """

@@ -137,14 +137,17 @@ def _deepcopy(self, memo):
     if not self.is_leaf:
         raise RuntimeError(
             "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
-            "moment.  If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm "
+            "moment.  If you were attempting to deepcopy a module, this may be because of a "
+            "torch.nn.utils.weight_norm "
             "usage, see https://github.com/pytorch/pytorch/pull/103001"
         )
     if id(self) in memo:
         return memo[id(self)]
     with _C.no_grad():
         if self.device.type == "meta":
-            new = _C._functions.empty_strided(tuple(self.size()), self.stride(), dtype=self.dtype, device="meta")
+            new = _C._functions.empty_strided(
+                tuple(self.size()), self.stride(), dtype=self.dtype, device="meta"
+            )
         else:
             # Tensors that share a storage share the copy of it.
             key = ("flambeau storage", self.untyped_storage()._cdata)

@@ -201,9 +201,9 @@ def _rebuild_from_storage(storage, dtype, offset, size, stride, requires_grad):
 
 
 def _reduce_tensor(tensor):
-    """What ``Tensor.__reduce_ex__`` gives ``pickle`` and ``copy``: the storage and the layout over it, so that a
-    shallow copy shares memory and a pickled view keeps its strides. :func:`flambeau.save` does not go through
-    it.
+    """What ``Tensor.__reduce_ex__`` gives ``pickle`` and ``copy``: the storage and the layout over it, so
+    that a shallow copy shares memory and a pickled view keeps its strides. :func:`flambeau.save` does not go
+    through it.
     """
     layout = tuple(tensor.size()), tensor.stride()
     if tensor.is_meta:
@@ -238,8 +238,8 @@ class ExceptionWrapper:
         self.where = where
 
     def reraise(self):
-        """Raises an exception of the same type, whose message holds the original traceback; RuntimeError where
-        the type cannot be made of a message alone.
+        """Raises an exception of the same type, whose message holds the original traceback; RuntimeError
+        where the type cannot be made of a message alone.
         """
         message = f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}"
         if self.exc_type is KeyError:

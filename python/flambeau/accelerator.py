@@ -72,8 +72,8 @@ def _needs_one(name):
 
 
 for _name in (
-    "current_device_index", "current_device_idx", "synchronize", "current_stream", "get_memory_info", "get_device_capability", "reset_peak_memory_stats",
-    "reset_accumulated_memory_stats",
+    "current_device_index", "current_device_idx", "synchronize", "current_stream", "get_memory_info",
+    "get_device_capability", "reset_peak_memory_stats", "reset_accumulated_memory_stats",
 ):  # fmt: skip
     globals()[_name] = _needs_one(_name)
 del _name

@@ -7,9 +7,9 @@ from . import _C
 from ._overridable import overridable
 
 _internal = _C._internal
-_ALL = (
-    "fft ifft rfft irfft hfft ihfft fftn ifftn rfftn irfftn hfftn ihfftn fftfreq rfftfreq fftshift ifftshift".split()
-)
+_ALL = """
+fft ifft rfft irfft hfft ihfft fftn ifftn rfftn irfftn hfftn ihfftn fftfreq rfftfreq fftshift ifftshift
+""".split()
 globals().update({_name: getattr(_internal, "fft_" + _name) for _name in _ALL})
 
 

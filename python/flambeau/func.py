@@ -1,8 +1,9 @@
 """Function transforms: gradients, Jacobians and batches of functions, under PyTorch's ``torch.func`` names.
 
-A transformed function records its own graph of what the function computes on fresh inputs and differentiates it; nesting
-records graphs of gradients. ``jvp`` and ``jacfwd`` differentiate backwards twice, since there is no forward mode: what
-they are given must be twice differentiable. ``vmap`` calls the function once for each element of the batch.
+A transformed function records its own graph of what the function computes on fresh inputs and differentiates
+it; nesting records graphs of gradients. ``jvp`` and ``jacfwd`` differentiate backwards twice, since there is
+no forward mode: what they are given must be twice differentiable. ``vmap`` calls the function once for each
+element of the batch.
 """
 
 import functools
@@ -158,7 +159,9 @@ def _with_aux(result, has_aux, name):
     if not has_aux:
         return result, None
     if not (isinstance(result, tuple) and len(result) == 2):
-        raise RuntimeError(f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True")
+        raise RuntimeError(
+            f"{name}: output of function f should be a tuple: (output, aux) if has_aux is True"
+        )
     return result
 
 
@@ -166,8 +169,10 @@ def grad_and_value(func, argnums=0, has_aux=False):
     """A function that gives the gradient of a scalar function and its value.
 
     Args:
-        func (Callable): returns a tensor of one element without dimensions; with ``has_aux`` a pair of it and anything.
-        argnums (int or tuple of int): by which arguments to differentiate; they may be nested containers of tensors.
+        func (Callable): returns a tensor of one element without dimensions; with ``has_aux`` a pair of it and
+            anything.
+        argnums (int or tuple of int): by which arguments to differentiate; they may be nested containers of
+            tensors.
         has_aux (bool): the value is then a pair too.
     """
 
@@ -186,7 +191,8 @@ def grad_and_value(func, argnums=0, has_aux=False):
                 raise RuntimeError(f"{name}: Expected f(*args) to return a Tensor, got {type(output)}")
             if output.dim() != 0:
                 raise RuntimeError(
-                    f"{name}: Expected f(*args) to return a scalar Tensor, got tensor with {output.dim()} dims. Maybe you "
+                    f"{name}: Expected f(*args) to return a scalar Tensor, got tensor with {output.dim()} "
+                    "dims. Maybe you "
                     "wanted to use the vjp or jacrev APIs instead?"
                 )
             keep = level.reaches_out(output)
@@ -201,7 +207,8 @@ def grad_and_value(func, argnums=0, has_aux=False):
 
 
 def grad(func, argnums=0, has_aux=False):
-    """A function that gives the gradient of a scalar function; with ``has_aux`` a pair of it and the auxiliary value.
+    """A function that gives the gradient of a scalar function; with ``has_aux`` a pair of it and the
+    auxiliary value.
 
     See :func:`grad_and_value` for the arguments.
     """
@@ -227,10 +234,14 @@ def vjp(func, *primals, has_aux=False):
     outputs = _flatten(output)[0]
     for y in outputs:
         if not isinstance(y, Tensor):
-            raise RuntimeError(f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(y)}")
+            raise RuntimeError(
+                "vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type "
+                f"{type(y)}"
+            )
         if not (y.is_floating_point() or y.is_complex()):
             raise RuntimeError(
-                "vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with dtype "
+                "vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with "
+                "dtype "
                 f"{y.dtype}"
             )
     keep = level.reaches_out(*outputs)
@@ -240,7 +251,8 @@ def vjp(func, *primals, has_aux=False):
             create_graph = flambeau.is_grad_enabled()
         if not _same_structure(cotangents, output):
             raise RuntimeError(
-                "Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
+                "Expected pytree structure of cotangents to be the same as pytree structure of outputs to "
+                "the function. "
                 f"cotangents: {cotangents}, primal output: {output}"
             )
         given = _flatten(cotangents)[0]
@@ -254,7 +266,8 @@ def vjp(func, *primals, has_aux=False):
 
 
 def _linear(func, primals, has_aux=False):
-    """The output, the auxiliary value, and a function from tangents to the output's: the gradient of a gradient."""
+    """The output, the auxiliary value, and a function from tangents to the output's: the gradient of a
+    gradient."""
     level = _Level()
     with flambeau.enable_grad():
         inputs = _map(level.fresh, primals)
@@ -263,7 +276,8 @@ def _linear(func, primals, has_aux=False):
         for y in outputs:
             if not isinstance(y, Tensor):
                 raise RuntimeError(
-                    f"jvp(f, primals, tangents): expected f(*args) to return only tensors, got unsupported type {type(y)}"
+                    "jvp(f, primals, tangents): expected f(*args) to return only tensors, got unsupported "
+                    f"type {type(y)}"
                 )
         # Gradients are linear in these cotangents.
         dummies = [flambeau.zeros_like(y, requires_grad=True) for y in outputs]
@@ -290,11 +304,13 @@ def jvp(func, primals, tangents, *, strict=False, has_aux=False):
     """
     if not isinstance(primals, tuple):
         raise RuntimeError(
-            "jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call f(*primals)."
+            "jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call "
+            "f(*primals)."
         )
     if not _same_structure(primals, tangents):
         raise RuntimeError(
-            "jvp(f, primals, tangents): Expected primals and tangents to have the same python structure. For example, if "
+            "jvp(f, primals, tangents): Expected primals and tangents to have the same python structure. For "
+            "example, if "
             "primals is a tuple of 3 tensors, tangents also must be. "
             f"Got primals with structure {primals} and tangents with structure {tangents}"
         )
@@ -304,7 +320,8 @@ def jvp(func, primals, tangents, *, strict=False, has_aux=False):
 
 
 def linearize(func, *primals):
-    """``func(*primals)`` and the function's linear part there: from tangents of the primals to that of the output."""
+    """``func(*primals)`` and the function's linear part there: from tangents of the primals to that of the
+    output."""
     output, _, push = _linear(func, primals)
 
     def jvp_fn(*tangents):
@@ -336,7 +353,9 @@ def _jacobian(func, argnums, has_aux):
                 for k in range(y.numel()):
                     one = flambeau.zeros(y.numel(), dtype=y.dtype, device=y.device)
                     one[k] = 1
-                    rows.append(_gradients([y], level.inputs, [one.view_as(y)], retain_graph=True, create_graph=keep))
+                    rows.append(
+                        _gradients([y], level.inputs, [one.view_as(y)], retain_graph=True, create_graph=keep)
+                    )
                 jacobians = iter(
                     flambeau.stack([row[j] for row in rows]).reshape(y.shape + x.shape)
                     if rows
@@ -375,7 +394,9 @@ def hessian(func, argnums=0):
     return jacfwd(jacrev(func, argnums), argnums)
 
 
-def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, *, tie_weights=True, strict=False):
+def functional_call(
+    module, parameter_and_buffer_dicts, args=None, kwargs=None, *, tie_weights=True, strict=False
+):
     """Calls ``module`` with the given tensors in place of its own, which stay as they are.
 
     Args:
@@ -396,7 +417,8 @@ def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, 
         repeated = {name for name in names if names.count(name) > 1}
         if repeated:
             raise ValueError(
-                f"{sorted(repeated)} appeared in multiple dictionaries; behavior of functional call is ambiguous"
+                f"{sorted(repeated)} appeared in multiple dictionaries; behavior of functional call is "
+                "ambiguous"
             )
         values = {name: value for d in dicts for name, value in d.items()}
     else:
@@ -408,7 +430,8 @@ def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, 
 
 
 def stack_module_state(models):
-    """The parameters and the buffers of models of one class, each stacked along a new first dimension: two dicts."""
+    """The parameters and the buffers of models of one class, each stacked along a new first dimension: two
+    dicts."""
     models = list(models)
     if not models:
         raise RuntimeError("stack_module_state: Expected at least one model, got 0.")
@@ -447,12 +470,14 @@ def _batch_dims(func, in_dims, args):
     call = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
     if not isinstance(in_dims, (int, tuple)):
         raise ValueError(
-            f"{call}: expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, got: "
+            f"{call}: expected `in_dims` to be int or a (potentially nested) tuple matching the structure of "
+            "inputs, got: "
             f"{type(in_dims)}."
         )
     if not args:
         raise ValueError(
-            f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a "
+            f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to "
+            "vmap over a "
             "function with no inputs. The latter is unsupported."
         )
     leaves, _ = _flatten(args)
@@ -464,15 +489,20 @@ def _batch_dims(func, in_dims, args):
         if dim is None:
             continue
         if not isinstance(dim, int):
-            raise ValueError(f"{call}: Got in_dim={dim} for an input but in_dim must be either an integer dimension or None.")
+            raise ValueError(
+                f"{call}: Got in_dim={dim} for an input but in_dim must be either an integer dimension or "
+                "None."
+            )
         if not isinstance(x, Tensor):
             raise ValueError(
-                f"{call}: Got in_dim={dim} for an input but the input is of type {type(x)}. We cannot vmap over non-Tensor "
+                f"{call}: Got in_dim={dim} for an input but the input is of type {type(x)}. We cannot vmap "
+                "over non-Tensor "
                 "arguments, please use None as the respective in_dim"
             )
         if not -x.dim() <= dim < x.dim():
             raise ValueError(
-                f"{call}: Got in_dim={dim} for some input, but that input is a Tensor of dimensionality {x.dim()} so "
+                f"{call}: Got in_dim={dim} for some input, but that input is a Tensor of dimensionality "
+                f"{x.dim()} so "
                 f"expected in_dim to satisfy -{x.dim()} <= in_dim < {x.dim()}."
             )
         dims[i] = dim % x.dim()
@@ -490,15 +520,16 @@ def _batch_dims(func, in_dims, args):
 def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
     """A function over batches, from one of single elements.
 
-    The function is called for each element of the batch, in order, and the results are stacked. So it may do what
-    tensors can do, data-dependent control flow included, and costs as many calls.
+    The function is called for each element of the batch, in order, and the results are stacked. So it may do
+    what tensors can do, data-dependent control flow included, and costs as many calls.
 
     Args:
         func (Callable): of tensors, returning one or a container of them.
-        in_dims (int, None or nested tuple): the batch's dimension of each argument; None for those without one.
+        in_dims (int, None or nested tuple): the batch's dimension of each argument; None for those without
+            one.
         out_dims (int, None or nested tuple): where the batch's dimension goes in each result.
-        randomness (str): "error" refuses random operations inside; "same" draws the same numbers for each element;
-            "different" goes on drawing.
+        randomness (str): "error" refuses random operations inside; "same" draws the same numbers for each
+            element; "different" goes on drawing.
         chunk_size (int): accepted; elements are computed one by one.
     """
     if randomness not in ("error", "different", "same"):
@@ -515,7 +546,9 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
         leaves, build = _flatten(args)
         kw_leaves, kw_build = _flatten(kwargs)  # tensors among keywords are mapped over dimension 0
         if size == 0:
-            raise NotImplementedError("vmap over an empty batch: the function is called for each element, and there is none")
+            raise NotImplementedError(
+                "vmap over an empty batch: the function is called for each element, and there is none"
+            )
         state = flambeau.get_rng_state() if randomness != "different" else None
         rows = []
         for b in range(size):
@@ -526,14 +559,16 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
             result = func(*build(own), **kw_build(own_kw))
             if randomness == "error" and not flambeau.equal(state, flambeau.get_rng_state()):
                 raise RuntimeError(
-                    "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
+                    "vmap: called random operation while in randomness error mode. Please either use the "
+                    "'same' or "
                     "'different' randomness flags on vmap or perform the randomness operation out of vmap"
                 )
             rows.append(result)
         places = _broadcast(out_dims, rows[0])
         if places is None:
             raise ValueError(
-                f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of "
+                f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the "
+                "structure of "
                 "`outputs`."
             )
         flat = [_flatten(row)[0] for row in rows]
@@ -545,7 +580,8 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
                 continue
             if not isinstance(first, Tensor):
                 raise ValueError(
-                    f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(first)}. Did you mean to set "
+                    f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(first)}. Did you "
+                    "mean to set "
                     "out_dims= to None for output?"
                 )
             joined.append(flambeau.stack([row[j] for row in flat], dim=place))

@@ -74,12 +74,18 @@ def einsum(*args):
 def _einsum_operands(*args):
     """The equation and the operands, from any of the forms."""
     if len(args) < 2:
-        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one operand and its subscripts list")
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand "
+            "and its subscripts list"
+        )
     equation, operands = args[0], args[1:]
     if isinstance(equation, flambeau.Tensor):
         # The sublist format: operand, list of ints, ..., and maybe the output's list.
         def letters(subscripts):
-            return "".join("..." if s is Ellipsis else chr(ord("A") + s) if s < 26 else chr(ord("a") + s - 26) for s in subscripts)
+            return "".join(
+                "..." if s is Ellipsis else chr(ord("A") + s) if s < 26 else chr(ord("a") + s - 26)
+                for s in subscripts
+            )
 
         equation = ",".join(letters(s) for s in args[1::2])
         operands = args[0 : len(args) - len(args) % 2 : 2]
@@ -96,7 +102,8 @@ def meshgrid(*tensors, indexing=None):
 
 
 def tensordot(a, b, dims=2, out=None):
-    """The sum of products over pairs of dimensions: the last of ``a`` with the first of ``b``, or the given ones."""
+    """The sum of products over pairs of dimensions: the last of ``a`` with the first of ``b``, or the given
+    ones."""
     if isinstance(dims, flambeau.Tensor):
         dims = dims.tolist()
     if isinstance(dims, (tuple, list)):
@@ -123,7 +130,8 @@ def chain_matmul(*matrices, out=None):
 
 
 def where(condition, input=None, other=None, *, out=None, self=None):
-    """``input`` where ``condition`` holds, ``other`` elsewhere; with the condition alone the coordinates where it holds."""
+    """``input`` where ``condition`` holds, ``other`` elsewhere; with the condition alone the coordinates
+    where it holds."""
     if input is None and other is None and self is None:
         return nonzero(condition, as_tuple=True)
     input = self if input is None else input
@@ -158,7 +166,10 @@ def block_diag(*tensors):
     blocks = [atleast_2d(t) for t in tensors]
     for i, block in enumerate(blocks):
         if block.dim() > 2:
-            raise RuntimeError(f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {block.dim()} dimensions")
+            raise RuntimeError(
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has "
+                f"{block.dim()} dimensions"
+            )
     if not blocks:
         return flambeau.empty(1, 0)
     width = sum(block.shape[1] for block in blocks)
@@ -201,11 +212,17 @@ def tensor_split(input, indices_or_sections, dim=0):
 def _split_along(name, rank, dim):
     def split(input, indices_or_sections):
         if input.dim() < rank:
-            raise RuntimeError(f"torch.{name} requires a tensor with at least {rank} dimension, but got a tensor with {input.dim()} dimensions!")
-        at = dim if input.dim() > 1 else 0
-        if isinstance(indices_or_sections, int) and (indices_or_sections == 0 or input.size(at) % indices_or_sections):
             raise RuntimeError(
-                f"torch.{name} attempted to split along dimension {at}, but the size of the dimension {input.size(at)} is not "
+                f"torch.{name} requires a tensor with at least {rank} dimension, but got a tensor with "
+                f"{input.dim()} dimensions!"
+            )
+        at = dim if input.dim() > 1 else 0
+        if isinstance(indices_or_sections, int) and (
+            indices_or_sections == 0 or input.size(at) % indices_or_sections
+        ):
+            raise RuntimeError(
+                f"torch.{name} attempted to split along dimension {at}, but the size of the dimension "
+                f"{input.size(at)} is not "
                 f"divisible by the split_size {indices_or_sections}!"
             )
         return tensor_split(input, indices_or_sections, at)
@@ -221,7 +238,8 @@ dsplit = _split_along("dsplit", 3, 2)
 
 
 def nonzero(input, *, out=None, as_tuple=False):
-    """Coordinates of the elements that are not zero, a row each; with ``as_tuple`` one vector for each dimension."""
+    """Coordinates of the elements that are not zero, a row each; with ``as_tuple`` one vector for each
+    dimension."""
     if as_tuple:
         found = _nonzero(input.unsqueeze(0) if input.dim() == 0 else input)
         return found.unbind(1)
@@ -236,7 +254,9 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
         p = 2.0
     elif p == "nuc":
         if dim is None and input.dim() != 2:
-            raise RuntimeError(f"linalg.matrix_norm: The input tensor A must have at least 2 dimensions; got {input.dim()}")
+            raise RuntimeError(
+                f"linalg.matrix_norm: The input tensor A must have at least 2 dimensions; got {input.dim()}"
+            )
         return flambeau.linalg.matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, out=out)
     dims = None if dim is None else [dim] if isinstance(dim, int) else list(dim)
     result = _internal.norm_p(input, dims, keepdim, float(p))
@@ -255,7 +275,9 @@ def equal(input, other):
 def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     """The p-norm distances between rows: ``(..., n, d)`` and ``(..., m, d)`` to ``(..., n, m)``."""
     if x1.size(-1) != x2.size(-1):
-        raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {x1.size(-1)} X2: {x2.size(-1)}")
+        raise RuntimeError(
+            f"X1 and X2 must have the same number of columns. X1: {x1.size(-1)} X2: {x2.size(-1)}"
+        )
     use_mm = compute_mode == "use_mm_for_euclid_dist" or (
         compute_mode == "use_mm_for_euclid_dist_if_necessary" and max(x1.size(-2), x2.size(-2)) > 25
     )
@@ -328,7 +350,9 @@ def _attach():
         setattr(_C.Tensor, name, method)
     publish(globals(), [name for name in __all__ if name not in _APART], "flambeau", _IN_C)
     globals()["einsum"] = overridable(einsum, "flambeau", lambda *args: (_einsum_operands(*args), {}))
-    globals()["chain_matmul"] = overridable(chain_matmul, "flambeau", lambda *args, out=None: (_list(args), {}))
+    globals()["chain_matmul"] = overridable(
+        chain_matmul, "flambeau", lambda *args, out=None: (_list(args), {})
+    )
 
 
 _attach()

@@ -1,4 +1,5 @@
-"""Models by name: from a folder with a ``hubconf.py``, and weights by address. GitHub is not asked for code."""
+"""Models by name: from a folder with a ``hubconf.py``, and weights by address. GitHub is not asked for
+code."""
 
 import hashlib
 import importlib.util
@@ -36,7 +37,8 @@ def _hubconf(folder, source="local"):
         raise ValueError(f'Unknown source: "{source}". Allowed values: "github" | "local".')
     if source == "github":
         raise NotImplementedError(
-            "flambeau.hub does not download and run code; fetch the repository and pass its folder with source='local'"
+            "flambeau.hub does not download and run code; fetch the repository and pass its folder with "
+            "source='local'"
         )
     folder = os.path.expanduser(folder)
     sys.path.insert(0, folder)
@@ -63,7 +65,9 @@ def _entry(module, model):
     return found
 
 
-def list(github, force_reload=False, skip_validation=False, trust_repo="check", verbose=True, *, source="github"):
+def list(
+    github, force_reload=False, skip_validation=False, trust_repo="check", verbose=True, *, source="github"
+):
     """The names that a ``hubconf.py`` offers. NotImplementedError unless ``source`` is "local"."""
     module = _hubconf(github, source)
     return [name for name in dir(module) if callable(getattr(module, name)) and not name.startswith("_")]
@@ -87,7 +91,8 @@ def load(
 ):
     """Calls the function ``model`` of a folder's ``hubconf.py``.
 
-    NotImplementedError for ``source="github"``: no code is downloaded. RuntimeError for a name that is not there.
+    NotImplementedError for ``source="github"``: no code is downloaded. RuntimeError for a name that is not
+    there.
     """
     return _entry(_hubconf(repo_or_dir, source), model)(*args, **kwargs)
 
@@ -95,7 +100,8 @@ def load(
 def download_url_to_file(url, dst, hash_prefix=None, progress=True):
     """Downloads to a file, which appears when it is whole.
 
-    RuntimeError if its SHA-256 does not begin with ``hash_prefix``. ``progress`` is accepted; nothing is shown.
+    RuntimeError if its SHA-256 does not begin with ``hash_prefix``. ``progress`` is accepted; nothing is
+    shown.
     """
     dst = os.path.expanduser(dst)
     partial = f"{dst}.{uuid.uuid4().hex}.partial"
@@ -124,11 +130,13 @@ def load_state_dict_from_url(
     file_name=None,
     weights_only=False,
 ):
-    """Loads a checkpoint from an address, downloading it once into ``model_dir`` (``checkpoints`` in :func:`get_dir`).
+    """Loads a checkpoint from an address, downloading it once into ``model_dir`` (``checkpoints`` in
+    :func:`get_dir`).
 
     Args:
         url (str): its address.
-        check_hash (bool): the name of the file holds the beginning of its SHA-256, as in ``name-0123abcd.pth``.
+        check_hash (bool): the name of the file holds the beginning of its SHA-256, as in
+            ``name-0123abcd.pth``.
         file_name (str): what to call it here.
         map_location, weights_only: as of :func:`flambeau.load`.
     """

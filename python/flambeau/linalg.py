@@ -1,4 +1,5 @@
-"""Linear algebra, under PyTorch's ``torch.linalg`` names: the engine's operations, and norms and solvers made of them."""
+"""Linear algebra, under PyTorch's ``torch.linalg`` names: the engine's operations, and norms and solvers made
+of them."""
 
 import collections
 
@@ -9,7 +10,9 @@ from ._overridable import publish
 
 LinAlgError = _C._LinAlgError
 _native = _C._linalg
-globals().update({_name: getattr(_native, _name) for _name in dir(_native) if not _name.startswith(("_", "linalg_"))})
+globals().update(
+    {_name: getattr(_native, _name) for _name in dir(_native) if not _name.startswith(("_", "linalg_"))}
+)
 
 _lstsq_result = collections.namedtuple("linalg_lstsq", ["solution", "residuals", "rank", "singular_values"])
 _infinities = (float("inf"), float("-inf"))
@@ -42,9 +45,14 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
         named = range(x.dim()) if dims is None or not dims else dims
         if x.numel() == 0 and (dims is None or not dims or any(x.size(d) == 0 for d in named)):
             what = "inf" if float(ord) == float("inf") else float(ord)
-            of = "" if dims is None or not dims else f" on the dimension {[d for d in named if x.size(d) == 0][0]}"
+            of = (
+                ""
+                if dims is None or not dims
+                else f" on the dimension {[d for d in named if x.size(d) == 0][0]}"
+            )
             raise RuntimeError(
-                f"linalg.vector_norm cannot compute the {what} norm on an empty {'dimension' if of else 'tensor'}{of} "
+                f"linalg.vector_norm cannot compute the {what} norm on an empty "
+                f"{'dimension' if of else 'tensor'}{of} "
                 "because the operation does not have an identity"
             )
     return _into(out, flambeau.norm(x, float(ord), dims, keepdim, dtype=dtype))
@@ -59,7 +67,8 @@ def _two_dims(A, dim, name):
     for d in dim:
         if not -A.dim() <= d < A.dim():
             raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-A.dim()}, {A.dim() - 1}], but got {d})"
+                f"Dimension out of range (expected to be in range of [{-A.dim()}, {A.dim() - 1}], but got "
+                f"{d})"
             )
     rows, columns = (d % A.dim() for d in dim)
     if rows == columns:
@@ -84,7 +93,8 @@ _polar_result = collections.namedtuple("linalg_polar", ["U", "H"])
 
 
 def polar(A, *, out=None):
-    """``A = U H`` with orthonormal columns in ``U`` and Hermitian positive semidefinite ``H``, by singular values."""
+    """``A = U H`` with orthonormal columns in ``U`` and Hermitian positive semidefinite ``H``, by singular
+    values."""
     if A.dim() < 2:
         raise RuntimeError("linalg.polar: The input tensor A must have at least 2 dimensions.")
     if A.size(-2) < A.size(-1):
@@ -104,7 +114,9 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=No
     rows, columns = _two_dims(A, dim, "linalg.matrix_norm")
     if not _is_wide(A):
         name = flambeau.empty(0, dtype=A.dtype).type().rsplit(".", 1)[-1].replace("Tensor", "")
-        raise NotImplementedError(f"linalg.matrix_norm: Expected a floating point or complex tensor as input. Got {name}")
+        raise NotImplementedError(
+            f"linalg.matrix_norm: Expected a floating point or complex tensor as input. Got {name}"
+        )
     if ord not in ("fro", "nuc", 1, -1, 2, -2, *_infinities):
         shown = int(ord) if isinstance(ord, float) and ord == int(ord) else ord
         raise RuntimeError(f"linalg.matrix_norm: Order {shown} not supported.")
@@ -193,7 +205,8 @@ def _chain(tensors):
         for i in range(n - length):
             j = i + length
             cost[i, j] = min(
-                (cost[i, k][0] + cost[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
+                (cost[i, k][0] + cost[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k)
+                for k in range(i, j)
             )
 
     def build(i, j):
@@ -208,14 +221,16 @@ def cross(input, other, *, dim=-1, out=None):
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
     if input.size(dim) != 3 or other.size(dim) != 3:
         raise RuntimeError(
-            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.size(dim)} and {other.size(dim)}"
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.size(dim)} and "
+            f"{other.size(dim)}"
         )
     a, b = flambeau.broadcast_tensors(input, other)
     return _into(out, a.roll(-1, dim) * b.roll(-2, dim) - a.roll(-2, dim) * b.roll(-1, dim))
 
 
 def cond(A, p=None, *, out=None):
-    """The condition number: a ratio of singular values for ``p`` None, 2 or -2, else the norm times the inverse's."""
+    """The condition number: a ratio of singular values for ``p`` None, 2 or -2, else the norm times the
+    inverse's."""
     if A.dim() < 2:
         raise RuntimeError("linalg.cond: The input tensor A must have at least 2 dimensions.")
     if p in (None, 2, -2):
@@ -235,7 +250,7 @@ def _tolerances(A, values, atol, rtol, name):
         if isinstance(t, flambeau.Tensor) and t.is_complex():
             raise RuntimeError(f"{name}: {what} tensor of complex type is not supported.")
     if rtol is None:
-        given = (atol > 0 if isinstance(atol, flambeau.Tensor) else atol is not None and atol > 0)
+        given = atol > 0 if isinstance(atol, flambeau.Tensor) else atol is not None and atol > 0
         usual = flambeau.finfo(A.dtype).eps * max(A.shape[-2:])
         if isinstance(given, flambeau.Tensor):
             rtol = flambeau.where(given, 0.0, usual)
@@ -251,7 +266,9 @@ def _tolerances(A, values, atol, rtol, name):
 def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None, out=None):
     """How many singular values are larger than ``max(atol, rtol * the largest)``."""
     if A.dim() < 2:
-        raise RuntimeError("torch.linalg.matrix_rank: The input tensor input must have at least 2 dimensions.")
+        raise RuntimeError(
+            "torch.linalg.matrix_rank: The input tensor input must have at least 2 dimensions."
+        )
     if isinstance(tol, flambeau.Tensor) or tol is not None:
         atol, rtol = tol, 0.0
     values = _native.eigvalsh(A).abs() if hermitian else _native.svdvals(A)
@@ -266,7 +283,8 @@ def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None, out=None):
     if A.dim() < 2 or not _is_wide(A):
         kind = flambeau.empty(0, dtype=A.dtype).type().rsplit(".", 1)[-1].replace("Tensor", "")
         raise RuntimeError(
-            f"linalg.pinv({kind}{{{list(A.shape)}}}): expected a tensor with 2 or more dimensions of float, double, "
+            f"linalg.pinv({kind}{{{list(A.shape)}}}): expected a tensor with 2 or more dimensions of float, "
+            "double, "
             "cfloat or cdouble types"
         )
     rtol = rcond if rtol is None else rtol
@@ -286,8 +304,8 @@ def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None, out=None):
 def lstsq(A, B, rcond=None, *, driver=None, out=None):
     """The least squares solution X of ``A X = B`` of smallest norm, residuals, rank and singular values.
 
-    A is ``(..., m, n)`` and B ``(..., m, k)`` or ``(..., m)``. ``driver`` ('gels', 'gelsy', 'gelsd', 'gelss') decides which
-    of rank and singular values are returned.
+    A is ``(..., m, n)`` and B ``(..., m, k)`` or ``(..., m)``. ``driver`` ('gels', 'gelsy', 'gelsd', 'gelss')
+    decides which of rank and singular values are returned.
     """
     if A.dim() < 2:
         raise RuntimeError("torch.linalg.lstsq: input must have at least 2 dimensions.")
@@ -306,7 +324,11 @@ def lstsq(A, B, rcond=None, *, driver=None, out=None):
     vector = B.dim() == 1 or A.dim() - 1 == B.dim() and A.shape[:-1] == B.shape
     rhs = B.unsqueeze(-1) if vector else B
     if A.size(-2) != rhs.size(-2):
-        where = "input.size(-2) should match other.size(-1)" if vector else "input.size(-2) should match other.size(-2)"
+        where = (
+            "input.size(-2) should match other.size(-1)"
+            if vector
+            else "input.size(-2) should match other.size(-2)"
+        )
         raise RuntimeError(f"torch.linalg.lstsq: {where}")
     m, n = A.shape[-2:]
     solution = pinv(A, rtol=None if rcond is None or rcond < 0 else rcond) @ rhs
@@ -354,7 +376,8 @@ def tensorinv(A, ind=2, *, out=None):
     rows, columns = flambeau.Size(first).numel(), flambeau.Size(rest).numel()
     if rows != columns:
         raise RuntimeError(
-            "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got "
+            "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but "
+            "got "
             f"{columns} != {rows}"
         )
     return _into(out, _native.inv(A.reshape(rows, columns)).reshape(*rest, *first))
@@ -369,14 +392,17 @@ def tensorsolve(A, B, dims=None, *, out=None):
     rows, columns = flambeau.Size(A.shape[: B.dim()]).numel(), flambeau.Size(rest).numel()
     if rows != columns:
         raise RuntimeError(
-            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), "
+            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
+            "prod(self.shape[:other.ndim]), "
             f"but got {columns} != {rows}"
         )
     return _into(out, _native.solve(A.reshape(rows, columns), B.reshape(-1)).reshape(rest))
 
 
 __all__ = sorted(
-    _name for _name in globals() if not _name.startswith("_") and _name not in ("collections", "flambeau", "publish")
+    _name
+    for _name in globals()
+    if not _name.startswith("_") and _name not in ("collections", "flambeau", "publish")
 )
 _composed = [_name for _name in __all__ if not hasattr(_native, _name) and _name != "LinAlgError"]
 publish(globals(), _composed, __name__, _composed)

@@ -1,7 +1,7 @@
 """Reductions and normalisations that leave masked elements out, under PyTorch's ``torch.masked`` names.
 
-``mask`` is boolean and broadcasts to the input; True elements count. What a result means where nothing counts is the
-operation's identity (0 for sums, -inf for maxima, NaN for means).
+``mask`` is boolean and broadcasts to the input; True elements count. What a result means where nothing counts
+is the operation's identity (0 for sums, -inf for maxima, NaN for means).
 """
 
 import sys as _sys
@@ -118,7 +118,10 @@ def mean(input, dim=None, *, keepdim=False, dtype=None, mask=None):
     """The mean of the elements that count."""
     x = _cast(input, dtype)
     if not (x.is_floating_point() or x.is_complex()):
-        raise RuntimeError("mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype")
+        raise RuntimeError(
+            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex "
+            "dtype"
+        )
     dims = _dims(x, dim)
     return sum(x, dims, keepdim=keepdim, mask=mask) / _count(x, mask, dims, keepdim)
 

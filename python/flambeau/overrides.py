@@ -1,8 +1,9 @@
 """The ``__torch_function__`` protocol: classes that want to see the calls they take part in.
 
 An operation with an argument whose class has a ``__torch_function__`` hands the call over:
-``cls.__torch_function__(func, types, args, kwargs)``, for the most derived class first, until one does not return
-``NotImplemented``. For attributes ``func`` is the ``__get__``, ``__set__`` or ``__delete__`` of ``Tensor``'s own.
+``cls.__torch_function__(func, types, args, kwargs)``, for the most derived class first, until one does not
+return ``NotImplemented``. For attributes ``func`` is the ``__get__``, ``__set__`` or ``__delete__`` of
+``Tensor``'s own.
 """
 
 import functools

@@ -263,8 +263,9 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
         pickle_module: module whose Unpickler is used, only with ``weights_only=False``.
         weights_only: allow only tensors, plain containers and what :func:`add_safe_globals` named (the
             default). With False the file can run any code: only for files from a trusted source.
-        mmap: tensors look into the file (given by its path), which is read where they are used; what is written
-            to them stays in memory unless :func:`set_default_mmap_options` says otherwise. Default: False
+        mmap: tensors look into the file (given by its path), which is read where they are used; what is
+            written to them stays in memory unless :func:`set_default_mmap_options` says otherwise. Default:
+            False
         pickle_load_args: passed to the Unpickler with ``weights_only=False``.
 
     Raises:

@@ -82,7 +82,10 @@ class TypedStorage:
         data = memoryview(buffer).cast("B")[offset:]
         count = len(data) // size if count < 0 else count
         if count * size > len(data):
-            raise ValueError(f"buffer has only {len(data) // size} elements after offset {offset}, but specified a size of {count}")
+            raise ValueError(
+                f"buffer has only {len(data) // size} elements after offset {offset}, but specified a size "
+                f"of {count}"
+            )
         made = TypedStorage(wrap_storage=_C._storage_from_buffer(bytes(data[: count * size])), dtype=dtype)
         if byte_order not in ("native", sys.byteorder):
             made._untyped_storage.byteswap(dtype)

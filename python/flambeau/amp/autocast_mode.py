@@ -35,9 +35,7 @@ class autocast:
                 "autocast on a CPU is not there yet; use enabled=False or bfloat16 modules"
             )
         if enabled and device_type == "cuda":
-            warnings.warn(
-                "CUDA is not available or torch_xla is imported. Disabling autocast.", stacklevel=2
-            )
+            warnings.warn("CUDA is not available or torch_xla is imported. Disabling autocast.", stacklevel=2)
         self.device = device_type
         self.fast_dtype = dtype
         self._enabled = False
@@ -67,7 +65,8 @@ def custom_fwd(fwd=None, *, device_type, cast_inputs=None):
 
     Args:
         device_type (str): such as "cuda".
-        cast_inputs (dtype): what floating-point inputs would be cast to inside autocast, which is never on here.
+        cast_inputs (dtype): what floating-point inputs would be cast to inside autocast, which is never on
+            here.
     """
     _kind(device_type)
     if fwd is None:

@@ -5,7 +5,9 @@ from collections import namedtuple
 __all__ = ["UnpackedDualTensor", "dual_level", "make_dual", "unpack_dual"]
 
 UnpackedDualTensor = namedtuple("UnpackedDualTensor", ("primal", "tangent"))
-UnpackedDualTensor.__doc__ = "What :func:`unpack_dual` returns; ``tangent`` is None for a tensor that is not dual."
+UnpackedDualTensor.__doc__ = (
+    "What :func:`unpack_dual` returns; ``tangent`` is None for a tensor that is not dual."
+)
 
 
 def unpack_dual(tensor, *, level=None):

@@ -90,8 +90,8 @@ def _needs_device(name):
 for _name in (
     "synchronize", "get_device_name", "get_device_properties", "get_device_capability", "current_stream",
     "default_stream", "mem_get_info", "reset_peak_memory_stats", "reset_accumulated_memory_stats",
-    "reset_max_memory_allocated", "reset_max_memory_cached", "utilization", "temperature", "power_draw", "clock_rate",
-    "memory_usage",
+    "reset_max_memory_allocated", "reset_max_memory_cached", "utilization", "temperature", "power_draw",
+    "clock_rate", "memory_usage",
 ):  # fmt: skip
     globals()[_name] = _needs_device(_name)
 del _name
@@ -158,7 +158,9 @@ def memory_allocated(device=None):
     return 0
 
 
-max_memory_allocated = memory_reserved = max_memory_reserved = memory_cached = max_memory_cached = memory_allocated
+max_memory_allocated = memory_reserved = max_memory_reserved = memory_cached = max_memory_cached = (
+    memory_allocated
+)
 
 
 def memory_snapshot(mempool_id=None, include_traces=True):
@@ -173,7 +175,9 @@ class device:
     """
 
     def __init__(self, device):
-        index = device if isinstance(device, int) else flambeau.device(device).index if device is not None else -1
+        index = (
+            device if isinstance(device, int) else flambeau.device(device).index if device is not None else -1
+        )
         self.idx = 0 if index is None else index
 
     def __enter__(self):

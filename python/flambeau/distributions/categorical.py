@@ -10,7 +10,8 @@ __all__ = ["Categorical"]
 
 
 class Categorical(Distribution):
-    """One of K indices, with probabilities proportional to ``probs`` (or to the exponentials of ``logits``)."""
+    """One of K indices, with probabilities proportional to ``probs`` (or to the exponentials of
+    ``logits``)."""
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     has_enumerate_support = True
@@ -61,7 +62,9 @@ class Categorical(Distribution):
 
     @property
     def mean(self):
-        return flambeau.full(self._extended_shape(), flambeau.nan, dtype=self.probs.dtype, device=self.probs.device)
+        return flambeau.full(
+            self._extended_shape(), flambeau.nan, dtype=self.probs.dtype, device=self.probs.device
+        )
 
     @property
     def mode(self):

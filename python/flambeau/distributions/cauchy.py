@@ -29,7 +29,9 @@ class Cauchy(Distribution):
 
     @property
     def mean(self):
-        return flambeau.full(self._extended_shape(), flambeau.nan, dtype=self.loc.dtype, device=self.loc.device)
+        return flambeau.full(
+            self._extended_shape(), flambeau.nan, dtype=self.loc.dtype, device=self.loc.device
+        )
 
     @property
     def mode(self):
@@ -37,7 +39,9 @@ class Cauchy(Distribution):
 
     @property
     def variance(self):
-        return flambeau.full(self._extended_shape(), flambeau.inf, dtype=self.loc.dtype, device=self.loc.device)
+        return flambeau.full(
+            self._extended_shape(), flambeau.inf, dtype=self.loc.dtype, device=self.loc.device
+        )
 
     def rsample(self, sample_shape=flambeau.Size()):
         return self.loc + self.loc.new_empty(self._extended_shape(sample_shape)).cauchy_() * self.scale

@@ -1,4 +1,5 @@
-"""Sets that parameters and samples lie in: ``constraint.check(value)`` says, for each event, whether it does."""
+"""Sets that parameters and samples lie in: ``constraint.check(value)`` says, for each event, whether it
+does."""
 
 import flambeau
 
@@ -105,7 +106,9 @@ class _IndependentConstraint(Constraint):
 
     def __init__(self, base_constraint, reinterpreted_batch_ndims):
         if not isinstance(base_constraint, Constraint):
-            raise AssertionError(f"base_constraint must be a Constraint, got {type(base_constraint).__name__}")
+            raise AssertionError(
+                f"base_constraint must be a Constraint, got {type(base_constraint).__name__}"
+            )
         self.base_constraint = base_constraint
         self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
 
@@ -130,11 +133,14 @@ class _IndependentConstraint(Constraint):
 
 
 class MixtureSameFamilyConstraint(Constraint):
-    """The values of a mixture: those of its components, to which the components' dimension is added for the check."""
+    """The values of a mixture: those of its components, to which the components' dimension is added for the
+    check."""
 
     def __init__(self, base_constraint):
         if not isinstance(base_constraint, Constraint):
-            raise AssertionError(f"base_constraint must be a Constraint, got {type(base_constraint).__name__}")
+            raise AssertionError(
+                f"base_constraint must be a Constraint, got {type(base_constraint).__name__}"
+            )
         self.base_constraint = base_constraint
 
     @property

@@ -16,7 +16,8 @@ class Distribution:
     Args:
         batch_shape (Size): how many of them.
         event_shape (Size): the shape of one draw of one of them.
-        validate_args (bool): check parameters and values; by default what :meth:`set_default_validate_args` set.
+        validate_args (bool): check parameters and values; by default what :meth:`set_default_validate_args`
+            set.
     """
 
     has_rsample = False
@@ -25,7 +26,8 @@ class Distribution:
 
     @staticmethod
     def set_default_validate_args(value):
-        """Sets whether arguments are checked where nothing else is said; ValueError if ``value`` is no bool."""
+        """Sets whether arguments are checked where nothing else is said; ValueError if ``value`` is no
+        bool."""
         if value not in [True, False]:
             raise ValueError
         Distribution._validate_args = value
@@ -44,7 +46,8 @@ class Distribution:
             arg_constraints = self.arg_constraints
         except NotImplementedError:
             warnings.warn(
-                f"{self.__class__} does not define `arg_constraints`. Please set `arg_constraints = {{}}` or initialize "
+                f"{self.__class__} does not define `arg_constraints`. Please set `arg_constraints = {{}}` or "
+                "initialize "
                 "the distribution with `validate_args=False` to turn off validation.",
                 stacklevel=3,
             )
@@ -57,12 +60,14 @@ class Distribution:
             value = getattr(self, name)
             if not constraint.check(value).all():
                 raise ValueError(
-                    f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
+                    f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of "
+                    "distribution "
                     f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
                 )
 
     def expand(self, batch_shape, _instance=None):
-        """The same distributions as a batch of another shape, which theirs broadcasts to. No memory is copied."""
+        """The same distributions as a batch of another shape, which theirs broadcasts to. No memory is
+        copied."""
         raise NotImplementedError
 
     def _expanded(self, cls, batch_shape, instance, *names):
@@ -180,21 +185,24 @@ class Distribution:
             support = self.support
         except NotImplementedError:
             warnings.warn(
-                f"{self.__class__} does not define `support` to enable sample validation. Please initialize the "
+                f"{self.__class__} does not define `support` to enable sample validation. Please initialize "
+                "the "
                 "distribution with `validate_args=False` to turn off validation.",
                 stacklevel=3,
             )
             return
         if not support.check(value).all():
             raise ValueError(
-                f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) to be within the support "
+                f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) to be "
+                "within the support "
                 f"({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
             )
 
     def _get_checked_instance(self, cls, _instance=None):
         if _instance is None and type(self).__init__ != cls.__init__:
             raise NotImplementedError(
-                f"Subclass {self.__class__.__name__} of {cls.__name__} that defines a custom __init__ method must also "
+                f"Subclass {self.__class__.__name__} of {cls.__name__} that defines a custom __init__ method "
+                "must also "
                 "define a custom .expand() method."
             )
         return self.__new__(type(self)) if _instance is None else _instance
@@ -202,6 +210,7 @@ class Distribution:
     def __repr__(self):
         names = [k for k in self.arg_constraints if k in self.__dict__]
         shown = (
-            f"{p}: {self.__dict__[p] if self.__dict__[p].numel() == 1 else self.__dict__[p].size()}" for p in names
+            f"{p}: {self.__dict__[p] if self.__dict__[p].numel() == 1 else self.__dict__[p].size()}"
+            for p in names
         )
         return f"{self.__class__.__name__}({', '.join(shown)})"

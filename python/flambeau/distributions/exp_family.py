@@ -8,7 +8,8 @@ __all__ = ["ExponentialFamily"]
 
 
 class ExponentialFamily(Distribution):
-    """Distributions with density ``exp(<t(x), theta> - F(theta) + k(x))``; entropies follow from the normalizer F."""
+    """Distributions with density ``exp(<t(x), theta> - F(theta) + k(x))``; entropies follow from the
+    normalizer F."""
 
     @property
     def _natural_params(self):

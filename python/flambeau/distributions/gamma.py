@@ -23,7 +23,9 @@ class Gamma(ExponentialFamily):
     def __init__(self, concentration, rate, validate_args=None):
         self.concentration, self.rate = broadcast_all(concentration, rate)
         scalar = isinstance(concentration, Number) and isinstance(rate, Number)
-        super().__init__(flambeau.Size() if scalar else self.concentration.size(), validate_args=validate_args)
+        super().__init__(
+            flambeau.Size() if scalar else self.concentration.size(), validate_args=validate_args
+        )
 
     @property
     def mean(self):

@@ -33,7 +33,8 @@ class Geometric(Distribution):
             if not (value > 0).all():
                 invalid = value.data[~(value > 0)]
                 raise ValueError(
-                    f"Expected parameter probs ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
+                    f"Expected parameter probs ({type(value).__name__} of shape {tuple(value.shape)}) of "
+                    "distribution "
                     f"{self!r} to be positive but found invalid values:\n{invalid}"
                 )
 

@@ -31,7 +31,9 @@ class HalfCauchy(TransformedDistribution):
 
     @property
     def mean(self):
-        return flambeau.full(self._extended_shape(), math.inf, dtype=self.scale.dtype, device=self.scale.device)
+        return flambeau.full(
+            self._extended_shape(), math.inf, dtype=self.scale.dtype, device=self.scale.device
+        )
 
     @property
     def mode(self):
@@ -44,7 +46,9 @@ class HalfCauchy(TransformedDistribution):
     def log_prob(self, value):
         if self._validate_args:
             self._validate_sample(value)
-        value = flambeau.as_tensor(value, dtype=self.base_dist.scale.dtype, device=self.base_dist.scale.device)
+        value = flambeau.as_tensor(
+            value, dtype=self.base_dist.scale.dtype, device=self.base_dist.scale.device
+        )
         log_prob = self.base_dist.log_prob(value) + math.log(2)
         return flambeau.where(value >= 0, log_prob, -flambeau.inf)
 

@@ -35,7 +35,8 @@ _nn = flambeau._C._nn
 
 
 def register_kl(type_p, type_q):
-    """Decorator: the function computes ``KL(p || q)`` for distributions of these types, or of their subclasses.
+    """Decorator: the function computes ``KL(p || q)`` for distributions of these types, or of their
+    subclasses.
 
     TypeError if one of them is no distribution.
     """
@@ -68,7 +69,8 @@ def kl_divergence(p, q):
     fun = _find(type(p), type(q))
     if fun is None:
         raise NotImplementedError(
-            f"No KL(p || q) is implemented for p type {p.__class__.__name__} and q type {q.__class__.__name__}"
+            f"No KL(p || q) is implemented for p type {p.__class__.__name__} and q type "
+            f"{q.__class__.__name__}"
         )
     return fun(p, q)
 
@@ -101,7 +103,9 @@ def _beta_beta(p, q):
 @register_kl(Binomial, Binomial)
 def _binomial_binomial(p, q):
     if (p.total_count < q.total_count).any():
-        raise NotImplementedError("KL between Binomials where q.total_count > p.total_count is not implemented")
+        raise NotImplementedError(
+            "KL between Binomials where q.total_count > p.total_count is not implemented"
+        )
     kl = p.total_count * (p.probs * (p.logits - q.logits) + (-p.probs).log1p() - (-q.probs).log1p())
     more = p.total_count > q.total_count
     kl[more] = flambeau.inf
@@ -142,7 +146,8 @@ def _family_family(p, q):
     """The Bregman divergence of the log normalizer."""
     if type(p) is not type(q):
         raise NotImplementedError(
-            "The cross KL-divergence between different exponential families cannot                             "
+            "The cross KL-divergence between different exponential families cannot"
+            "                             "
             "be computed using Bregman divergences"
         )
     p_params = [n.detach().requires_grad_() for n in p._natural_params]
@@ -262,7 +267,14 @@ def _laplace_normal(p, q):
     variance = q.scale.pow(2)
     ratio = p.scale.pow(2) / variance
     t1 = 0.5 * flambeau.log(2 * ratio / math.pi)
-    return -t1 + 0.5 * p.loc.pow(2) / variance + ratio - p.loc * q.loc / variance + 0.5 * q.loc.pow(2) / variance - 1
+    return (
+        -t1
+        + 0.5 * p.loc.pow(2) / variance
+        + ratio
+        - p.loc * q.loc / variance
+        + 0.5 * q.loc.pow(2) / variance
+        - 1
+    )
 
 
 @register_kl(Normal, Gumbel)

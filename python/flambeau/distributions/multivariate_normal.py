@@ -30,7 +30,8 @@ def _precision_to_scale_tril(P):
 
 
 class MultivariateNormal(Distribution):
-    """Normal vectors with mean ``loc`` and a covariance, given as it is, inverted, or by its Cholesky factor."""
+    """Normal vectors with mean ``loc`` and a covariance, given as it is, inverted, or by its Cholesky
+    factor."""
 
     arg_constraints = {
         "loc": constraints.real_vector,
@@ -59,7 +60,9 @@ class MultivariateNormal(Distribution):
         ((name, matrix),) = given.items()
         if matrix.dim() < 2:
             what = "scale_tril matrix" if name == "scale_tril" else name
-            raise ValueError(f"{what} must be at least two-dimensional, with optional leading batch dimensions")
+            raise ValueError(
+                f"{what} must be at least two-dimensional, with optional leading batch dimensions"
+            )
         batch_shape = flambeau.broadcast_shapes(matrix.shape[:-2], loc.shape[:-1])
         setattr(self, name, matrix.expand(batch_shape + (-1, -1)))
         self.loc = loc.expand(batch_shape + (-1,))
@@ -78,7 +81,9 @@ class MultivariateNormal(Distribution):
         new._unbroadcasted_scale_tril = self._unbroadcasted_scale_tril
         for name in ("covariance_matrix", "scale_tril", "precision_matrix"):
             if name in self.__dict__:
-                setattr(new, name, getattr(self, name).expand(batch_shape + self.event_shape + self.event_shape))
+                setattr(
+                    new, name, getattr(self, name).expand(batch_shape + self.event_shape + self.event_shape)
+                )
         super(MultivariateNormal, new).__init__(batch_shape, self.event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new

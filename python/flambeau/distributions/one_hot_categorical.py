@@ -10,7 +10,8 @@ __all__ = ["OneHotCategorical", "OneHotCategoricalStraightThrough"]
 
 
 class OneHotCategorical(Distribution):
-    """One of K one-hot vectors, with probabilities proportional to ``probs`` (or the exponentials of ``logits``)."""
+    """One of K one-hot vectors, with probabilities proportional to ``probs`` (or the exponentials of
+    ``logits``)."""
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.one_hot

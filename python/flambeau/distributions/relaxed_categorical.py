@@ -57,7 +57,9 @@ class ExpRelaxedCategorical(Distribution):
         if self._validate_args:
             self._validate_sample(value)
         logits, value = broadcast_all(self.logits, value)
-        log_scale = flambeau.full_like(self.temperature, float(k)).lgamma() - self.temperature.log().mul(-(k - 1))
+        log_scale = flambeau.full_like(self.temperature, float(k)).lgamma() - self.temperature.log().mul(
+            -(k - 1)
+        )
         score = logits - value.mul(self.temperature)
         return (score - score.logsumexp(dim=-1, keepdim=True)).sum(-1) + log_scale
 
@@ -74,7 +76,9 @@ class RelaxedOneHotCategorical(TransformedDistribution):
         super().__init__(base, ExpTransform(), validate_args=validate_args)
 
     def expand(self, batch_shape, _instance=None):
-        return super().expand(batch_shape, _instance=self._get_checked_instance(RelaxedOneHotCategorical, _instance))
+        return super().expand(
+            batch_shape, _instance=self._get_checked_instance(RelaxedOneHotCategorical, _instance)
+        )
 
     @property
     def temperature(self):

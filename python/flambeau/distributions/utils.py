@@ -13,7 +13,9 @@ euler_constant = 0.57721566490153286060
 def broadcast_all(*values):
     """Tensors and numbers as tensors of one shape; numbers take the dtype and device of the tensors."""
     for value in values:
-        if not isinstance(value, (flambeau.Tensor, numbers.Number)) and not hasattr(value, "__torch_function__"):
+        if not isinstance(value, (flambeau.Tensor, numbers.Number)) and not hasattr(
+            value, "__torch_function__"
+        ):
             raise ValueError(
                 "Input arguments must all be instances of Number, torch.Tensor or objects implementing "
                 "__torch_function__."
@@ -24,7 +26,10 @@ def broadcast_all(*values):
             options = {"dtype": value.dtype, "device": value.device}
             break
     return flambeau.broadcast_tensors(
-        *(value if isinstance(value, flambeau.Tensor) else flambeau.tensor(value, **options) for value in values)
+        *(
+            value if isinstance(value, flambeau.Tensor) else flambeau.tensor(value, **options)
+            for value in values
+        )
     )
 
 

@@ -115,7 +115,8 @@ def check_travels(tensor):
     if tensor.requires_grad and not tensor.is_leaf:
         raise RuntimeError(
             "Cowardly refusing to serialize non-leaf tensor which requires_grad, since autograd does not "
-            "support crossing process boundaries.  If you just want to transfer the data, call detach() on the "
+            "support crossing process boundaries.  If you just want to transfer the data, call detach() on "
+            "the "
             "tensor before serializing (e.g., putting it on the queue)."
         )
 
@@ -161,7 +162,8 @@ def reduce_tensor(tensor):
 
 
 def reduce_unregistered(tensor):
-    """As :func:`reduce_tensor`, for a pickler that was made before :func:`init_reductions` told it of storages."""
+    """As :func:`reduce_tensor`, for a pickler that was made before :func:`init_reductions` told it of
+    storages."""
     rebuild, args = reduce_tensor(tensor)
     if rebuild is rebuild_tensor:
         cls, storage, metadata = args

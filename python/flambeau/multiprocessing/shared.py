@@ -149,7 +149,8 @@ def share_name(storage):
                 os.posix_fallocate(fd, 0, _HEADER + storage.nbytes())
             except OSError as error:
                 raise RuntimeError(
-                    f"unable to allocate shared memory(shm) for file <{name}>: {error.strerror} ({error.errno})"
+                    f"unable to allocate shared memory(shm) for file <{name}>: {error.strerror} "
+                    f"({error.errno})"
                 ) from None
             os.pwrite(fd, _COUNT.pack(2, tracker), 0)
             _C._shm_move(storage, fd, _HEADER, NamedBlock(name))
@@ -170,7 +171,8 @@ def map_name(name, nbytes):
         fd = _open(name)
     except FileNotFoundError as error:
         raise RuntimeError(
-            f"unable to open shared memory object <{name}> in read-write mode: {error.strerror} ({error.errno})"
+            f"unable to open shared memory object <{name}> in read-write mode: {error.strerror} "
+            f"({error.errno})"
         ) from None
     try:
         return _C._shm_map(fd, _HEADER + nbytes, [(_HEADER, nbytes)], False, NamedBlock(name))[0]

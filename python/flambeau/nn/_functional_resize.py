@@ -72,25 +72,31 @@ def _nearest(x, dim, out, scale, exact):
 
 
 def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None):
-    """The input ``(n, c, h, w)`` (or with a depth) at the places of ``grid`` ``(n, h_out, w_out, 2)`` in ``[-1, 1]``.
+    """The input ``(n, c, h, w)`` (or with a depth) at the places of ``grid`` ``(n, h_out, w_out, 2)`` in
+    ``[-1, 1]``.
 
-    ``mode``: "bilinear", "nearest" or "bicubic" (images only); ``padding_mode``: "zeros", "border" or "reflection".
+    ``mode``: "bilinear", "nearest" or "bicubic" (images only); ``padding_mode``: "zeros", "border" or
+    "reflection".
     """
     modes = ("bilinear", "nearest", "bicubic")
     paddings = ("zeros", "border", "reflection")
     if mode not in modes:
         raise ValueError(
-            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'"
+            "nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: "
+            f"'{mode}'"
         )
     if padding_mode not in paddings:
         raise ValueError(
-            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: "
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', "
+            "but got: "
             f"'{padding_mode}'"
         )
     if align_corners is None:
         warnings.warn(
-            "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
-            "specify align_corners=True if the old behavior is desired. See the documentation of grid_sample for details.",
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. "
+            "Please "
+            "specify align_corners=True if the old behavior is desired. See the documentation of grid_sample "
+            "for details.",
             stacklevel=2,
         )
         align_corners = False
@@ -98,25 +104,30 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
 
 
 def affine_grid(theta, size, align_corners=None):
-    """Places for `grid_sample` from affine maps ``theta`` ``(n, 2, 3)`` or ``(n, 3, 4)``, for an output of ``size``."""
+    """Places for `grid_sample` from affine maps ``theta`` ``(n, 2, 3)`` or ``(n, 3, 4)``, for an output of
+    ``size``."""
     if not theta.is_floating_point():
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     nd = len(size) - 2
     if nd not in (2, 3):
         raise NotImplementedError(
-            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size "
+            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got "
+            "size "
             f"{size}."
         )
     if theta.dim() != 3 or theta.shape[-2] != nd or theta.shape[-1] != nd + 1:
         raise ValueError(
-            f"Expected a batch of {nd}D affine matrices of shape Nx{nd}x{nd + 1} for size {size}. Got {theta.shape}."
+            f"Expected a batch of {nd}D affine matrices of shape Nx{nd}x{nd + 1} for size {size}. Got "
+            f"{theta.shape}."
         )
     if min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {size}")
     if align_corners is None:
         warnings.warn(
-            "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
-            "specify align_corners=True if the old behavior is desired. See the documentation of grid_sample for details.",
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. "
+            "Please "
+            "specify align_corners=True if the old behavior is desired. See the documentation of grid_sample "
+            "for details.",
             stacklevel=2,
         )
         align_corners = False
@@ -164,46 +175,59 @@ def interpolate(
 ):
     """Resamples ``(n, c, ...)`` to a spatial ``size``, or by ``scale_factor``.
 
-    ``mode``: "nearest", "nearest-exact", "area", "linear" (one spatial dimension), "bilinear" and "bicubic" (two),
-    "trilinear" (three).
+    ``mode``: "nearest", "nearest-exact", "area", "linear" (one spatial dimension), "bilinear" and "bicubic"
+    (two), "trilinear" (three).
     """
     nd = input.dim() - 2
     if nd not in (1, 2, 3) or mode not in _MODES and mode not in ("nearest", "area", "nearest-exact"):
         raise NotImplementedError(
             "Input Error: Only 3D, 4D and 5D input Tensors supported"
-            f" (got {input.dim()}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | lanczos | area | nearest-exact"
+            f" (got {input.dim()}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | "
+            "lanczos | area | nearest-exact"
             f" (got {mode})"
         )
     if mode in ("nearest", "area", "nearest-exact"):
         if align_corners is not None:
             raise ValueError(
-                "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+                "align_corners option can only be set with the interpolating modes: linear | bilinear | "
+                "bicubic | trilinear"
             )
     elif _MODES[mode] != nd:
-        raise NotImplementedError(f"Got {input.dim()}D input, but {mode} mode needs {_MODES[mode] + 2}D input")
+        raise NotImplementedError(
+            f"Got {input.dim()}D input, but {mode} mode needs {_MODES[mode] + 2}D input"
+        )
     if antialias:
         raise NotImplementedError("interpolate(antialias=True) is not there yet")
     if (size is None) == (scale_factor is None):
         raise ValueError(
-            "only one of size or scale_factor should be defined" if size is not None
+            "only one of size or scale_factor should be defined"
+            if size is not None
             else "either size or scale_factor should be defined"
         )
     for name, value in (("size", size), ("scale_factor", scale_factor)):
         if isinstance(value, (list, tuple)) and len(value) != nd:
             raise ValueError(
-                f"Input and output must have the same number of spatial dimensions, but got input with spatial dimensions "
+                "Input and output must have the same number of spatial dimensions, but got input with "
+                "spatial dimensions "
                 f"of {list(input.shape[2:])} and {name} of {value}."
             )
     scales = [None] * nd
     if size is None:
-        scales = [float(s) for s in scale_factor] if isinstance(scale_factor, (list, tuple)) else [float(scale_factor)] * nd
+        scales = (
+            [float(s) for s in scale_factor]
+            if isinstance(scale_factor, (list, tuple))
+            else [float(scale_factor)] * nd
+        )
         size = [math.floor(n * s) for n, s in zip(input.shape[2:], scales)]
         if recompute_scale_factor:
             scales = [None] * nd
     else:
         size = [int(s) for s in size] if isinstance(size, (list, tuple)) else [int(size)] * nd
     if any(n <= 0 for n in size):
-        raise RuntimeError(f"Input and output sizes should be greater than 0, but got input {list(input.shape[2:])} output {size}")
+        raise RuntimeError(
+            f"Input and output sizes should be greater than 0, but got input {list(input.shape[2:])} output "
+            f"{size}"
+        )
     if mode == "area":
         from . import functional
 

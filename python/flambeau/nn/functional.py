@@ -132,15 +132,23 @@ if "cross_entropy" in globals():
     cross_entropy_loss = globals()["cross_entropy"]
 
 
-# Subclasses see these as a whole. Those that PyTorch has in C are told apart: handlers get their arguments as given.
+# Subclasses see these as a whole. Those that PyTorch has in C are told apart: handlers get their arguments as
+# given.
 _open = [
     _name
     for _name, _value in globals().items()
     if isinstance(_value, types.FunctionType) and not _name.startswith(("_", "upsample"))
 ]
 _in_c = {
-    "bilinear", "channel_shuffle", "cosine_similarity", "native_channel_shuffle", "pairwise_distance", "pdist",
-    "pixel_shuffle", "pixel_unshuffle", "rrelu_",
+    "bilinear",
+    "channel_shuffle",
+    "cosine_similarity",
+    "native_channel_shuffle",
+    "pairwise_distance",
+    "pdist",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "rrelu_",
 }
 publish(globals(), _open, __name__, _in_c)
 del _open, _in_c

@@ -10,7 +10,8 @@ __all__ = ["Muon"]
 
 
 def _orthogonalized(grad, coefficients, steps, eps):
-    """A matrix near the orthogonal factor of ``grad``, by ``steps`` of an odd quintic polynomial in bfloat16."""
+    """A matrix near the orthogonal factor of ``grad``, by ``steps`` of an odd quintic polynomial in
+    bfloat16."""
     if steps >= 100:
         raise ValueError("Number of steps must be less than 100 for computational efficiency")
     if len(grad.shape) != 2:
@@ -37,14 +38,16 @@ def _scaled(lr, rule, shape):
 
 
 class Muon(Optimizer):
-    """Matrices' momentum, made orthogonal before it is applied (Jordan et al., 2024); for two-dimensional weights.
+    """Matrices' momentum, made orthogonal before it is applied (Jordan et al., 2024); for two-dimensional
+    weights.
 
     Args:
         params: matrices, (name, tensor) pairs or parameter groups.
         lr (float): the learning rate.
         weight_decay (float): decoupled from the gradient.
         momentum (float), nesterov (bool): of the gradients' average.
-        ns_coefficients (tuple), ns_steps (int), eps (float): the iteration's polynomial, length and smallest norm.
+        ns_coefficients (tuple), ns_steps (int), eps (float): the iteration's polynomial, length and smallest
+        norm.
         adjust_lr_fn (str): how steps depend on the matrix's shape: "original" or "match_rms_adamw".
 
     Raises ValueError for other parameters than matrices and for numbers out of range.

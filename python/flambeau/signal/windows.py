@@ -1,7 +1,7 @@
 """Window functions of ``M`` points.
 
-Each takes ``sym`` (symmetric, for filters; ``False`` gives the first ``M`` of the ``M + 1`` points of a periodic one, for
-spectra), ``dtype`` (float32 or float64), ``layout``, ``device`` and ``requires_grad``.
+Each takes ``sym`` (symmetric, for filters; ``False`` gives the first ``M`` of the ``M + 1`` points of a
+periodic one, for spectra), ``dtype`` (float32 or float64), ``layout``, ``device`` and ``requires_grad``.
 
 Raises ``ValueError`` for negative lengths, other dtypes and parameters outside their range.
 """
@@ -11,8 +11,17 @@ import math
 import flambeau
 
 __all__ = [
-    "bartlett", "blackman", "cosine", "exponential", "gaussian", "general_cosine", "general_hamming", "hamming", "hann",
-    "kaiser", "nuttall",
+    "bartlett",
+    "blackman",
+    "cosine",
+    "exponential",
+    "gaussian",
+    "general_cosine",
+    "general_hamming",
+    "hamming",
+    "hann",
+    "kaiser",
+    "nuttall",
 ]
 
 
@@ -45,7 +54,9 @@ def _few(M, dtype, device, requires_grad):
     return _finish(flambeau.ones(M, dtype=dtype, device=device), requires_grad)
 
 
-def exponential(M, *, center=None, tau=1.0, sym=True, dtype=None, layout=None, device=None, requires_grad=False):
+def exponential(
+    M, *, center=None, tau=1.0, sym=True, dtype=None, layout=None, device=None, requires_grad=False
+):
     """``exp(-|n - center| / tau)``."""
     dtype = _checked("exponential", M, dtype, layout)
     if tau <= 0:
@@ -114,7 +125,13 @@ def blackman(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad
     """``0.42 - 0.5 cos(2 pi n / (M - 1)) + 0.08 cos(4 pi n / (M - 1))``."""
     _checked("blackman", M, dtype, layout)
     return general_cosine(
-        M, a=[0.42, 0.5, 0.08], sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad
+        M,
+        a=[0.42, 0.5, 0.08],
+        sym=sym,
+        dtype=dtype,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
     )
 
 
@@ -146,7 +163,13 @@ def general_cosine(M, *, a, sym=True, dtype=None, layout=None, device=None, requ
 def general_hamming(M, *, alpha=0.54, sym=True, dtype=None, layout=None, device=None, requires_grad=False):
     """``alpha - (1 - alpha) cos(2 pi n / (M - 1))``."""
     return general_cosine(
-        M, a=[alpha, 1.0 - alpha], sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad
+        M,
+        a=[alpha, 1.0 - alpha],
+        sym=sym,
+        dtype=dtype,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
     )
 
 

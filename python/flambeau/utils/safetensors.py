@@ -50,18 +50,20 @@ def _check(tensors):
     owners = {}
     for name, tensor in tensors.items():
         if not isinstance(tensor, flambeau.Tensor):
-            raise ValueError(
-                f"Key `{name}` is invalid, expected torch.Tensor but received {type(tensor)}"
-            )
+            raise ValueError(f"Key `{name}` is invalid, expected torch.Tensor but received {type(tensor)}")
         if tensor.layout != flambeau.strided:
-            raise ValueError(f"You are trying to save a sparse tensor: `{name}`, which the format does not have")
+            raise ValueError(
+                f"You are trying to save a sparse tensor: `{name}`, which the format does not have"
+            )
         if tensor.numel() and not tensor.is_meta:
             owners.setdefault(tensor.untyped_storage()._cdata, []).append(name)
     shared = [set(names) for names in owners.values() if len(names) > 1 and _overlap(tensors, names)]
     if shared:
         raise RuntimeError(
-            f"Some tensors share memory, this will lead to duplicate memory on disk and potential differences when "
-            f"loading them again: {shared}. A potential way to correctly save your model is to use `save_model`. "
+            "Some tensors share memory, this will lead to duplicate memory on disk and potential "
+            "differences when "
+            f"loading them again: {shared}. A potential way to correctly save your model is to use "
+            "`save_model`. "
             "More information at https://huggingface.co/docs/safetensors/torch_shared_tensors "
         )
 
@@ -82,9 +84,12 @@ def _span(tensor):
 def _bytes_of(name, tensor):
     if not tensor.is_contiguous():
         raise ValueError(
-            f"You are trying to save a non contiguous tensor: `{name}` which is not allowed. It either means you are "
-            "trying to save tensors which are reference of each other in which case it's recommended to save only the "
-            "full tensors, and reslice at load time, or simply call `.contiguous()` on your tensor to pack it before "
+            f"You are trying to save a non contiguous tensor: `{name}` which is not allowed. It either means "
+            "you are "
+            "trying to save tensors which are reference of each other in which case it's recommended to save "
+            "only the "
+            "full tensors, and reslice at load time, or simply call `.contiguous()` on your tensor to pack "
+            "it before "
             "saving."
         )
     tensor = tensor.detach().cpu()
@@ -384,8 +389,12 @@ def load_model(model, filename, strict=True, device="cpu"):
     if strict and (missing or unexpected):
         text = f"Error(s) in loading state_dict for {type(model).__name__}:"
         if missing:
-            text += "\n    Missing key(s) in state_dict: " + ", ".join(f'"{name}"' for name in sorted(missing))
+            text += "\n    Missing key(s) in state_dict: " + ", ".join(
+                f'"{name}"' for name in sorted(missing)
+            )
         if unexpected:
-            text += "\n    Unexpected key(s) in state_dict: " + ", ".join(f'"{n}"' for n in sorted(unexpected))
+            text += "\n    Unexpected key(s) in state_dict: " + ", ".join(
+                f'"{n}"' for n in sorted(unexpected)
+            )
         raise RuntimeError(text)
     return missing, list(unexpected)

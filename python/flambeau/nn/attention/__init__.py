@@ -19,9 +19,11 @@ class SDPBackend(enum.IntEnum):
 
 @contextlib.contextmanager
 def sdpa_kernel(backends, set_priority=False):
-    """Context manager (or decorator) in which PyTorch would choose among ``backends``. Here there is one kernel.
+    """Context manager (or decorator) in which PyTorch would choose among ``backends``. Here there is one
+    kernel.
 
-    Its results are those of ``SDPBackend.MATH``. RuntimeError if the choice leaves nothing that runs on a CPU.
+    Its results are those of ``SDPBackend.MATH``. RuntimeError if the choice leaves nothing that runs on a
+    CPU.
     """
     if isinstance(backends, SDPBackend):
         backends = [backends]

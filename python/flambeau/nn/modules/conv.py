@@ -7,7 +7,7 @@ import flambeau
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
-from ._conv_lazy import _lazy_conv, _LazyConvXdMixin  # noqa: F401 - reached through this module, as in PyTorch
+from ._conv_lazy import _lazy_conv, _LazyConvXdMixin  # noqa: F401 - as in PyTorch
 from .module import Module
 from .utils import _pair, _reverse_repeat_tuple, _single, _triple
 

@@ -12,14 +12,16 @@ def _convert(module, kinds, memory_format):
 
 
 def convert_conv2d_weight_memory_format(module, memory_format):
-    """Puts the weights of two-dimensional convolutions, the module's or those inside it, into a memory format."""
+    """Puts the weights of two-dimensional convolutions, the module's or those inside it, into a memory
+    format."""
     from ..modules.conv import Conv2d, ConvTranspose2d
 
     return _convert(module, (Conv2d, ConvTranspose2d), memory_format)
 
 
 def convert_conv3d_weight_memory_format(module, memory_format):
-    """Puts the weights of three-dimensional convolutions, the module's or those inside it, into a memory format."""
+    """Puts the weights of three-dimensional convolutions, the module's or those inside it, into a memory
+    format."""
     from ..modules.conv import Conv3d, ConvTranspose3d
 
     return _convert(module, (Conv3d, ConvTranspose3d), memory_format)

@@ -65,7 +65,8 @@ class _Orthogonal(Module):
     def right_inverse(self, Q):
         if Q.shape != self.shape:
             raise ValueError(
-                f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape {Q.shape}."
+                f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape "
+                f"{Q.shape}."
             )
         original = Q
         transposed = Q.size(-2) < Q.size(-1)
@@ -75,7 +76,8 @@ class _Orthogonal(Module):
         if not hasattr(self, "base"):
             if self.orthogonal_map != "householder":
                 raise NotImplementedError(
-                    "It is not possible to assign to the matrix exponential or the Cayley parametrizations when "
+                    "It is not possible to assign to the matrix exponential or the Cayley parametrizations "
+                    "when "
                     "use_trivialization=False."
                 )
             A, tau = flambeau.geqrf(Q)
@@ -98,13 +100,14 @@ class _Orthogonal(Module):
 
 
 def orthogonal(module, name="weight", orthogonal_map=None, *, use_trivialization=True):
-    """Keeps a matrix (or a batch of them) orthogonal, or with orthonormal rows or columns; returns the module.
+    """Keeps a matrix (or a batch of them) orthogonal, or with orthonormal rows or columns; returns the
+    module.
 
     Args:
         module (Module): has the tensor.
         name (str): its name.
-        orthogonal_map (str): "matrix_exp", "cayley" or "householder"; by default the first for square and complex
-            matrices, else the last.
+        orthogonal_map (str): "matrix_exp", "cayley" or "householder"; by default the first for square and
+            complex matrices, else the last.
         use_trivialization (bool): keep a base point, so that the tensor can be assigned.
     """
     weight = getattr(module, name, None)
@@ -137,7 +140,8 @@ class _WeightNorm(Module):
 
 
 def weight_norm(module, name="weight", dim=0):
-    """Splits a parameter into norms (``original0``) and directions (``original1``) (Salimans and Kingma, 2016).
+    """Splits a parameter into norms (``original0``) and directions (``original1``) (Salimans and Kingma,
+    2016).
 
     Args:
         module (Module): has the parameter; returned.
@@ -162,7 +166,8 @@ class _SpectralNorm(Module):
         super().__init__()
         if not -weight.ndim <= dim < weight.ndim:
             raise IndexError(
-                f"Dimension out of range (expected to be in range of [-{weight.ndim}, {weight.ndim - 1}] but got {dim})"
+                f"Dimension out of range (expected to be in range of [-{weight.ndim}, {weight.ndim - 1}] but "
+                f"got {dim})"
             )
         if n_power_iterations <= 0:
             raise ValueError(

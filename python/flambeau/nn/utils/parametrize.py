@@ -28,7 +28,8 @@ _caching = 0
 
 @contextlib.contextmanager
 def cached():
-    """Context manager: parametrized tensors are computed once, when first read, and kept until the outermost exit."""
+    """Context manager: parametrized tensors are computed once, when first read, and kept until the outermost
+    exit."""
     global _caching
     _caching += 1
     try:
@@ -50,11 +51,12 @@ def _put(module, name, tensor):
 class ParametrizationList(ModuleList):
     """The modules that compute one tensor, with what they compute it from.
 
-    That is ``original``, or ``original0``, ``original1`` and so on where the last ``right_inverse`` gave a sequence.
+    That is ``original``, or ``original0``, ``original1`` and so on where the last ``right_inverse`` gave a
+    sequence.
 
     Args:
-        modules (Sequence[Module]): applied in order; the ``right_inverse`` of each, in the opposite order, finds the
-            originals that give the tensor's present value.
+        modules (Sequence[Module]): applied in order; the ``right_inverse`` of each, in the opposite order,
+            finds the originals that give the tensor's present value.
         original (Parameter or Tensor): the tensor.
         unsafe (bool): do not check that dtype and shape stay.
     """
@@ -108,7 +110,8 @@ class ParametrizationList(ModuleList):
             for name, was, now in (("dtype", dtype, value.dtype), ("shape", shape, value.shape)):
                 if was != now:
                     raise ValueError(
-                        f"Registering a parametrization may not change the {name} of the tensor, unless `unsafe` flag is "
+                        f"Registering a parametrization may not change the {name} of the tensor, unless "
+                        "`unsafe` flag is "
                         f"enabled.\nunparametrized {name}: {was}\nparametrized {name}: {now}"
                     )
 
@@ -118,12 +121,15 @@ class ParametrizationList(ModuleList):
     def right_inverse(self, value):
         """Sets the originals so that the parametrized tensor becomes ``value``.
 
-        RuntimeError if a module has no ``right_inverse``, ValueError if one returns something else than it may.
+        RuntimeError if a module has no ``right_inverse``, ValueError if one returns something else than it
+        may.
         """
         with flambeau.no_grad():
             for module in reversed(self):
                 if not hasattr(module, "right_inverse"):
-                    raise RuntimeError(f"parametrization {type(module).__name__} does not implement right_inverse.")
+                    raise RuntimeError(
+                        f"parametrization {type(module).__name__} does not implement right_inverse."
+                    )
                 value = module.right_inverse(value)
             if self.is_tensor:
                 if not isinstance(value, Tensor):
@@ -136,7 +142,9 @@ class ParametrizationList(ModuleList):
                 self.original.set_(value)
                 return
             if not isinstance(value, collections.abc.Sequence):
-                raise ValueError(f"'right_inverse' must return a sequence of tensors. Got {type(value).__name__}.")
+                raise ValueError(
+                    f"'right_inverse' must return a sequence of tensors. Got {type(value).__name__}."
+                )
             if len(value) != self.ntensors:
                 raise ValueError(
                     f"'right_inverse' must return a sequence of tensors of length {self.ntensors}. "
@@ -215,7 +223,8 @@ def _checked(module, name, parametrization):
     for what in ("dtype", "shape"):
         if getattr(new, what) != getattr(old, what):
             raise ValueError(
-                f"Registering a parametrization may not change the {what} of the tensor, unless the `unsafe` flag is "
+                f"Registering a parametrization may not change the {what} of the tensor, unless the `unsafe` "
+                "flag is "
                 f"enabled.\nmodule.{name}.{what}: {getattr(old, what)}\n"
                 f"parametrization(module.{name}).{what}: {getattr(new, what)}"
             )
@@ -230,7 +239,8 @@ def _checked(module, name, parametrization):
     for what in ("dtype", "shape"):
         if getattr(back, what) != getattr(old, what):
             raise ValueError(
-                f"The tensor returned by parametrization.right_inverse must have the same {what} as module.{name}, "
+                f"The tensor returned by parametrization.right_inverse must have the same {what} as "
+                f"module.{name}, "
                 f"unless the `unsafe` flag is enabled.\nmodule.{name}.{what}: {getattr(old, what)}\n"
                 f"returned {what}: {getattr(back, what)}"
             )
@@ -239,14 +249,14 @@ def _checked(module, name, parametrization):
 def register_parametrization(module, tensor_name, parametrization, *, unsafe=False):
     """Computes ``module.<tensor_name>`` by ``parametrization`` from now on; returns the module.
 
-    The tensor moves to ``module.parametrizations.<tensor_name>.original``. A second registration computes from the result
-    of the first.
+    The tensor moves to ``module.parametrizations.<tensor_name>.original``. A second registration computes
+    from the result of the first.
 
     Args:
         module (Module): has a parameter or buffer of that name.
         tensor_name (str): its name.
-        parametrization (Module): gives a tensor for a tensor. With a ``right_inverse``, which gives one or several, the
-            tensor can be assigned, and its present value is kept.
+        parametrization (Module): gives a tensor for a tensor. With a ``right_inverse``, which gives one or
+            several, the tensor can be assigned, and its present value is kept.
         unsafe (bool): do not check that dtype and shape stay.
     """
     parametrization.train(module.training)
@@ -258,7 +268,8 @@ def register_parametrization(module, tensor_name, parametrization, *, unsafe=Fal
         return module
     if tensor_name not in module._buffers and tensor_name not in module._parameters:
         raise ValueError(
-            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name '{tensor_name}'"
+            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name "
+            f"'{tensor_name}'"
         )
     # The list first: it may refuse.
     parametrizations = ParametrizationList([parametrization], getattr(module, tensor_name), unsafe=unsafe)
@@ -282,7 +293,8 @@ def is_parametrized(module, tensor_name=None):
 def remove_parametrizations(module, tensor_name, leave_parametrized=True):
     """Makes the tensor an ordinary one again, with its present value or (False) with that of its original.
 
-    Returns the module. ValueError if it has no such parametrization, or several originals and no value to take.
+    Returns the module. ValueError if it has no such parametrization, or several originals and no value to
+    take.
     """
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
@@ -297,7 +309,8 @@ def remove_parametrizations(module, tensor_name, leave_parametrized=True):
         original = Parameter(value) if value.requires_grad else value
     else:
         raise ValueError(
-            "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms of a "
+            "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms "
+            "of a "
             "sequence of tensors."
         )
     delattr(type(module), tensor_name)
@@ -315,7 +328,8 @@ def type_before_parametrizations(module):
 
 
 def transfer_parametrizations_and_params(from_module, to_module, tensor_name=None):
-    """Gives ``to_module`` the parametrizations of the other, of one tensor or all, and their originals' values.
+    """Gives ``to_module`` the parametrizations of the other, of one tensor or all, and their originals'
+    values.
 
     Returns ``to_module``. ``from_module`` stays as it is.
     """

@@ -30,9 +30,11 @@ __all__ = [
 
 
 class BasePruningMethod(ABC):
-    """A way to prune, and the hook that sets the pruned tensor from ``name_orig`` and ``name_mask`` before each call.
+    """A way to prune, and the hook that sets the pruned tensor from ``name_orig`` and ``name_mask`` before
+    each call.
 
-    Subclasses say in ``PRUNING_TYPE`` whether they are "unstructured", "structured" or "global", and compute a mask.
+    Subclasses say in ``PRUNING_TYPE`` whether they are "unstructured", "structured" or "global", and compute
+    a mask.
     """
 
     _tensor_name: str
@@ -54,7 +56,8 @@ class BasePruningMethod(ABC):
 
     @classmethod
     def apply(cls, module, name, *args, importance_scores=None, **kwargs):
-        """Prunes ``module.<name>``, on top of what pruned it before; returns the method, or the container of several.
+        """Prunes ``module.<name>``, on top of what pruned it before; returns the method, or the container of
+        several.
 
         Args:
             module (Module): has the parameter.
@@ -158,7 +161,8 @@ class PruningContainer(BasePruningMethod):
             raise TypeError(f"{type(method)} is not a BasePruningMethod subclass")
         if method is not None and self._tensor_name != method._tensor_name:
             raise ValueError(
-                f"Can only add pruning methods acting on the parameter named '{self._tensor_name}' to PruningContainer "
+                f"Can only add pruning methods acting on the parameter named '{self._tensor_name}' to "
+                "PruningContainer "
                 f"{self}. Found '{method._tensor_name}'"
             )
         self._pruning_methods += (method,)
@@ -290,7 +294,8 @@ class RandomStructured(BasePruningMethod):
 
 
 class LnStructured(BasePruningMethod):
-    """Prunes the slices along ``dim`` of the least ``n``-norm: ``amount`` of them (int) or that fraction (float)."""
+    """Prunes the slices along ``dim`` of the least ``n``-norm: ``amount`` of them (int) or that fraction
+    (float)."""
 
     PRUNING_TYPE = "structured"
 
@@ -346,7 +351,8 @@ def identity(module, name):
 
 
 def random_unstructured(module, name, amount):
-    """Prunes elements of ``module.<name>`` at random: ``amount`` (int) or that fraction (float); returns the module."""
+    """Prunes elements of ``module.<name>`` at random: ``amount`` (int) or that fraction (float); returns the
+    module."""
     RandomUnstructured.apply(module, name, amount)
     return module
 
@@ -364,7 +370,8 @@ def random_structured(module, name, amount, dim):
 
 
 def ln_structured(module, name, amount, n, dim, importance_scores=None):
-    """Prunes the slices along ``dim`` of the least ``n``-norm, of the tensor or of scores; returns the module."""
+    """Prunes the slices along ``dim`` of the least ``n``-norm, of the tensor or of scores; returns the
+    module."""
     LnStructured.apply(module, name, amount, n, dim, importance_scores=importance_scores)
     return module
 
@@ -403,7 +410,8 @@ def global_unstructured(parameters, pruning_method, importance_scores=None, **kw
     container.add_pruning_method(method)
     if method.PRUNING_TYPE != "unstructured":
         raise TypeError(
-            f'Only "unstructured" PRUNING_TYPE supported for the `pruning_method`. Found method {pruning_method} of type '
+            'Only "unstructured" PRUNING_TYPE supported for the `pruning_method`. '
+            f'Found method {pruning_method} of type '
             f"{method.PRUNING_TYPE}"
         )
     mask = container.compute_mask(relevant, default)

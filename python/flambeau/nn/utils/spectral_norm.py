@@ -15,7 +15,8 @@ __all__ = [
 
 
 class SpectralNorm:
-    """The hook: sets ``name`` to ``name_orig`` divided by its largest singular value, estimated by the power method."""
+    """The hook: sets ``name`` to ``name_orig`` divided by its largest singular value, estimated by the power
+    method."""
 
     # Checkpoints of version 1 have the buffer `v` computed.
     _version = 1
@@ -59,7 +60,9 @@ class SpectralNorm:
 
     def _solve_v_and_rescale(self, weight_mat, u, target_sigma):
         # The least-squares v, scaled so that u . W v is the singular value that the checkpoint had.
-        v = flambeau.linalg.multi_dot([weight_mat.t().mm(weight_mat).pinverse(), weight_mat.t(), u.unsqueeze(1)]).squeeze(1)
+        v = flambeau.linalg.multi_dot(
+            [weight_mat.t().mm(weight_mat).pinverse(), weight_mat.t(), u.unsqueeze(1)]
+        ).squeeze(1)
         return v.mul_(target_sigma / flambeau.dot(u, flambeau.mv(weight_mat, v)))
 
     @staticmethod
@@ -74,7 +77,8 @@ class SpectralNorm:
             raise ValueError(f"`SpectralNorm` cannot be applied as parameter `{name}` is None")
         if isinstance(weight, UninitializedParameter):
             raise ValueError(
-                "The module passed to `SpectralNorm` can't have uninitialized parameters. Make sure to run the dummy "
+                "The module passed to `SpectralNorm` can't have uninitialized parameters. Make sure to run "
+                "the dummy "
                 "forward before applying spectral normalization"
             )
         with flambeau.no_grad():
@@ -105,7 +109,11 @@ class SpectralNormLoadStateDictPreHook:
         if version is not None and version >= 1:
             return
         key = prefix + fn.name
-        if version is None and all(key + s in state_dict for s in ("_orig", "_u", "_v")) and key not in state_dict:
+        if (
+            version is None
+            and all(key + s in state_dict for s in ("_orig", "_u", "_v"))
+            and key not in state_dict
+        ):
             return
         missing = False
         for suffix in ("_orig", "", "_u"):
@@ -138,7 +146,8 @@ class SpectralNormStateDictHook:
 
 
 def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=None):
-    """Divides a parameter by its largest singular value before each call (Miyato et al., 2018); returns the module.
+    """Divides a parameter by its largest singular value before each call (Miyato et al., 2018); returns the
+    module.
 
     Args:
         module (Module): has the parameter.

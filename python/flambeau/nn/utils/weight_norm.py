@@ -1,4 +1,5 @@
-"""Weight norm in its old form: a hook that computes the weight before each call. Use ``parametrizations.weight_norm``."""
+"""Weight norm in its old form: a hook that computes the weight before each call. Use
+``parametrizations.weight_norm``."""
 
 import warnings
 
@@ -24,7 +25,8 @@ class WeightNorm:
     def apply(module, name, dim):
         """Splits a parameter into its norms and directions and installs the hook."""
         warnings.warn(
-            "`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.",
+            "`torch.nn.utils.weight_norm` is deprecated in favor of "
+            "`torch.nn.utils.parametrizations.weight_norm`.",
             FutureWarning,
             stacklevel=3,
         )
@@ -35,7 +37,8 @@ class WeightNorm:
         weight = getattr(module, name)
         if isinstance(weight, UninitializedParameter):
             raise ValueError(
-                "The module passed to `WeightNorm` can't have uninitialized parameters. Make sure to run the dummy "
+                "The module passed to `WeightNorm` can't have uninitialized parameters. Make sure to run the "
+                "dummy "
                 "forward before applying weight normalization"
             )
         del module._parameters[name]
@@ -58,7 +61,8 @@ class WeightNorm:
 
 
 def weight_norm(module, name="weight", dim=0):
-    """Splits a parameter into norms ``name_g`` and directions ``name_v`` (Salimans and Kingma, 2016); returns the module.
+    """Splits a parameter into norms ``name_g`` and directions ``name_v`` (Salimans and Kingma, 2016); returns
+    the module.
 
     Args:
         module (Module): has the parameter.

@@ -40,12 +40,12 @@ def _warn(message, stacklevel=3):
 class DataLoader:
     """Iterates over a dataset in batches.
 
-    With ``num_workers`` above 0, so many processes load batches ahead of the loop that uses them, and hand them
-    over in shared memory. The batches are those of ``num_workers=0``, in the same order. Worker ``i`` starts with
-    PyTorch's seeds: ``base_seed + i`` for this package and ``random``, a hash of both for NumPy, where
-    ``base_seed`` is drawn from ``generator``. An exception in a worker is raised again in the loop, with the
-    worker's traceback; a worker that is killed ends the loop with a RuntimeError. Workers end with the iterator,
-    and with the main process however that ends.
+    With ``num_workers`` above 0, so many processes load batches ahead of the loop that uses them, and hand
+    them over in shared memory. The batches are those of ``num_workers=0``, in the same order. Worker ``i``
+    starts with PyTorch's seeds: ``base_seed + i`` for this package and ``random``, a hash of both for NumPy,
+    where ``base_seed`` is drawn from ``generator``. An exception in a worker is raised again in the loop,
+    with the worker's traceback; a worker that is killed ends the loop with a RuntimeError. Workers end with
+    the iterator, and with the main process however that ends.
 
     Args:
         dataset: a dataset with ``__getitem__`` and ``__len__``, or an :class:`IterableDataset`.
@@ -229,16 +229,21 @@ class DataLoader:
         if count is not None and self.num_workers <= count:
             return
         if count is None:
-            suggestion = "DataLoader is not able to compute a suggested max number of worker in current system."
+            suggestion = (
+                "DataLoader is not able to compute a suggested max number of worker in current system."
+            )
         else:
             note = "" if available else " (`cpuset` is not taken into account)"
             suggestion = (
-                f"Our suggested max number of worker in current system is {count}{note}, which is smaller than "
+                f"Our suggested max number of worker in current system is {count}{note}, which is smaller "
+                "than "
                 "what this DataLoader is going to create."
             )
         _warn(
-            f"This DataLoader will create {self.num_workers} worker processes in total. {suggestion} Please be "
-            "aware that excessive worker creation might get DataLoader running slow or even freeze, lower the "
+            f"This DataLoader will create {self.num_workers} worker processes in total. {suggestion} Please "
+            "be "
+            "aware that excessive worker creation might get DataLoader running slow or even freeze, lower "
+            "the "
             "worker number to avoid potential slowness/freeze if necessary.",
             stacklevel=4,
         )
@@ -319,7 +324,11 @@ class _BaseDataLoaderIter:
             data = pin_memory(data)
         self._num_yielded += 1
         expected = self._IterableDataset_len_called
-        if self._dataset_kind == _DatasetKind.Iterable and expected is not None and self._num_yielded > expected:
+        if (
+            self._dataset_kind == _DatasetKind.Iterable
+            and expected is not None
+            and self._num_yielded > expected
+        ):
             message = (
                 f"Length of IterableDataset {self._dataset} was reported to be {expected}"
                 f"(when accessing len(dataloader)), but {self._num_yielded} samples have been fetched. "

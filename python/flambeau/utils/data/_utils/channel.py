@@ -1,7 +1,8 @@
 """A connection between a DataLoader and one of its workers.
 
-A message is a pickle; the bytes of its tensors lie in one block of nameless shared memory whose descriptor goes
-with the message. A descriptor under way belongs to the system: whoever is killed, nothing is left behind.
+A message is a pickle; the bytes of its tensors lie in one block of nameless shared memory whose descriptor
+goes with the message. A descriptor under way belongs to the system: whoever is killed, nothing is left
+behind.
 """
 
 import io
@@ -27,8 +28,8 @@ _ALIGN = 64
 # The parts of the message that this thread unpickles.
 _incoming = threading.local()
 
-# This process' ends of connections to workers. A forked child must not hold them open: a worker learns from the
-# end of its connection that the main process is gone.
+# This process' ends of connections to workers. A forked child must not hold them open: a worker learns from
+# the end of its connection that the main process is gone.
 _ends = weakref.WeakSet()
 
 

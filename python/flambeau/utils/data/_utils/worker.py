@@ -61,8 +61,8 @@ class _Plan:
 
 
 def _seed_numpy(base_seed, worker_id):
-    """Seeds NumPy's global generator, where NumPy is installed, by a hash of both numbers: NumPy's generator is
-    Python's, so equal seeds would give related streams.
+    """Seeds NumPy's global generator, where NumPy is installed, by a hash of both numbers: NumPy's generator
+    is Python's, so equal seeds would give related streams.
     """
     try:
         import numpy as np

@@ -18,7 +18,8 @@ def _cause(process):
         return RuntimeError(f"DataLoader worker (pid {pid}) closed its connection")
     if code >= 0:
         return RuntimeError(
-            f"DataLoader worker (pid {pid}) exited unexpectedly with exit code {code}. Details are lost due to "
+            f"DataLoader worker (pid {pid}) exited unexpectedly with exit code {code}. Details are lost due "
+            "to "
             "multiprocessing. Rerunning with num_workers=0 may give better error trace."
         )
     import signal
@@ -26,7 +27,8 @@ def _cause(process):
     text = f"DataLoader worker (pid {pid}) is killed by signal: {signal.strsignal(-code) or -code}. "
     if -code == getattr(signal, "SIGBUS", None):
         text += (
-            "It is possible that dataloader's workers are out of shared memory. Please try to raise your shared "
+            "It is possible that dataloader's workers are out of shared memory. Please try to raise your "
+            "shared "
             "memory limit."
         )
     return RuntimeError(text)
@@ -35,8 +37,8 @@ def _cause(process):
 class Workers:
     """The worker processes of one iterator, and the tasks that they have.
 
-    Tasks are numbered in the order in which the sampler gives them and go to the workers in turn; batches come
-    back in that order, unless ``in_order`` is false.
+    Tasks are numbered in the order in which the sampler gives them and go to the workers in turn; batches
+    come back in that order, unless ``in_order`` is false.
     """
 
     def __init__(self, loader, base_seed, kind):
