@@ -128,16 +128,30 @@ pub fn empty_cache() {
     }
 }
 
+fn refused(size: usize) -> Error {
+    Error::new(
+        ErrorKind::OutOfMemory,
+        format!("DefaultCPUAllocator: can't allocate memory: you tried to allocate {size} bytes."),
+    )
+}
+
 fn system(size: usize) -> Result<NonNull<u8>> {
-    let oom = || {
-        Error::new(
-            ErrorKind::OutOfMemory,
-            format!("DefaultCPUAllocator: can't allocate memory: you tried to allocate {size} bytes."),
-        )
-    };
-    let layout = Layout::from_size_align(size, ALIGN).map_err(|_| oom())?;
+    let layout = Layout::from_size_align(size, ALIGN).map_err(|_| refused(size))?;
     // SAFETY: the layout's size is not zero: every class is at least 64 bytes.
-    NonNull::new(unsafe { alloc(layout) }).ok_or_else(oom)
+    NonNull::new(unsafe { alloc(layout) }).ok_or_else(|| refused(size))
+}
+
+/// Refuses to make `n` tensors where there is no memory for them. A single small block that is missing ends the program,
+/// and a dimension repeated 2^40 times costs nothing before somebody takes it apart.
+pub fn room_for(n: usize) -> Result<()> {
+    // A view, its place in the graph, what describes it there, and an entry of the list: some 800 bytes.
+    const EACH: usize = 1 << 10;
+    const FEW: usize = 1 << 16;
+    let bytes = n.saturating_mul(EACH);
+    if n > FEW && Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        return Err(refused(bytes));
+    }
+    Ok(())
 }
 
 fn release(p: NonNull<u8>, size: usize) {

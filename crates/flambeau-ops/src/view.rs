@@ -437,9 +437,10 @@ pub fn flatten(x: &Tensor, start: i64, end: i64) -> Result<Tensor> {
     reshape(x, &shape)
 }
 
-fn parts(x: &Tensor, dim: usize, lengths: impl Iterator<Item = i64>, name: &'static str) -> Result<Outs> {
+fn parts(x: &Tensor, dim: usize, lengths: impl ExactSizeIterator<Item = i64>, name: &'static str) -> Result<Outs> {
+    flambeau_core::alloc::room_for(lengths.len())?;
     let mut start = 0;
-    let mut ops = Vec::new();
+    let mut ops = Vec::with_capacity(lengths.len());
     for len in lengths {
         ops.push(ViewOp::Slice { dim, start, len, step: 1 });
         start += len;
@@ -457,8 +458,8 @@ pub fn split(x: &Tensor, size: i64, dim: i64) -> Result<Outs> {
         Runtime,
         "split_size can only be 0 if dimension size is 0, but got dimension size of {n}"
     );
-    let count = if size == 0 { 1 } else { ((n + size - 1) / size).max(1) };
-    parts(x, d, (0..count).map(|i| size.min(n - i * size)), "SplitBackward0")
+    let count = if n == 0 { 1 } else { (n - 1) / size + 1 } as usize;
+    parts(x, d, (0..count).map(|i| size.min(n - i as i64 * size)), "SplitBackward0")
 }
 
 pub fn split_sizes(x: &Tensor, sizes: &[i64], dim: i64) -> Result<Outs> {
@@ -472,7 +473,7 @@ pub fn split_sizes(x: &Tensor, sizes: &[i64], dim: i64) -> Result<Outs> {
         layout::fmt(sizes)
     );
     check!(
-        sizes.iter().sum::<i64>() == n,
+        sizes.iter().map(|&s| s as i128).sum::<i128>() == n as i128,
         Runtime,
         "split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got \
          split_sizes={}",
@@ -484,6 +485,7 @@ pub fn split_sizes(x: &Tensor, sizes: &[i64], dim: i64) -> Result<Outs> {
 pub fn unbind(x: &Tensor, dim: i64) -> Result<Outs> {
     check!(x.ndim() > 0, Index, "Dimension specified as {dim} but tensor has no dimensions");
     let d = wrap_dim(dim, x.ndim())?;
+    flambeau_core::alloc::room_for(x.sizes()[d] as usize)?;
     let ops = (0..x.sizes()[d]).map(|index| ViewOp::Select { dim: d, index }).collect();
     flambeau_core::call::views(ops, x, "UnbindBackward0")
 }

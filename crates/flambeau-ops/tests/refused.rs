@@ -147,3 +147,21 @@ fn steps_longer_than_memory_take_the_first_element() {
         assert_eq!(y.sizes(), [sizes]);
     }
 }
+
+#[test]
+fn more_views_than_memory_are_refused() {
+    let t = x(&[1]).map(|t| flambeau_ops::view::expand(&t, &[1 << 40]).expect("an expanded number"));
+    for (row, p) in [("unbind", params![0]), ("split", params![1, 0]), ("chunk", params![1i64 << 40, 0])] {
+        let op = flambeau_ops::find(row).unwrap_or_else(|| panic!("no row {row}"));
+        let e = run(op, &[t.clone()], &p).err().unwrap_or_else(|| panic!("{row} was not refused"));
+        assert!(e.message().contains("can't allocate memory"), "{row}: {}", e.message());
+    }
+}
+
+#[test]
+fn lengths_whose_sum_overflows_are_refused() {
+    let op = flambeau_ops::find("split_sizes").expect("a row");
+    let p = params![[1i64 << 62, 1 << 62, 1 << 62, 1 << 62, 4].to_vec(), 0];
+    let e = run(op, &[x(&[4])], &p).err().expect("refused");
+    assert!(e.message().contains("sum exactly to 4"), "{}", e.message());
+}
