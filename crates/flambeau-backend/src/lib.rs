@@ -21,6 +21,7 @@ mod index;
 mod norm;
 mod optimizers;
 mod random;
+mod recurrent;
 mod reduce;
 pub mod scalar;
 mod window;
@@ -31,6 +32,7 @@ pub use index::{Indexing, ScatterReduce};
 pub use norm::Norms;
 pub use optimizers::{AdadeltaStep, AdamStep, Optimizers, RmspropStep, SgdStep};
 pub use random::{Distribution, Random};
+pub use recurrent::{LstmTrace, Recurrent};
 pub use reduce::{ReduceOp, Reductions, ScanOp};
 pub use window::{PoolParams, Windows};
 
@@ -86,7 +88,18 @@ impl<'a> Raw<'a> {
 
 /// A device's kernels: everything that a row may ask for.
 pub trait Backend:
-    Elementwise + Reductions + Indexing + Contraction + Windows + Norms + Optimizers + Random + Send + Sync + 'static
+    Elementwise
+    + Reductions
+    + Indexing
+    + Contraction
+    + Recurrent
+    + Windows
+    + Norms
+    + Optimizers
+    + Random
+    + Send
+    + Sync
+    + 'static
 {
     fn name(&self) -> &'static str;
 

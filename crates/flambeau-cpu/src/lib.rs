@@ -17,6 +17,7 @@ mod number;
 mod optimizer;
 pub mod parallel;
 mod random;
+mod recurrent;
 mod reduce;
 mod scan;
 mod scratch;

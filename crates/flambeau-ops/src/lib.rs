@@ -36,6 +36,7 @@ pub mod norm;
 pub mod order;
 pub mod pool;
 pub mod random;
+mod recurrent;
 pub mod reduce;
 mod resample;
 mod samplers;
@@ -110,6 +111,7 @@ pub fn registry() -> &'static [&'static OpDef] {
             loss::ROWS,
             ctc::ROWS,
             attention::ROWS,
+            recurrent::ROWS,
         ];
         families.iter().flat_map(|f| f.iter()).flat_map(|rows| rows.iter()).copied().collect()
     });

@@ -34,6 +34,7 @@ const NAMES: &[(&str, &str)] = &[
     ("trace", "TraceBackward0"),
     ("cross", "LinalgCrossBackward0"),
     ("ctc_loss_kernel", "CtcLossBackward0"),
+    ("lstm_layer", "MkldnnRnnLayerBackward0"),
     ("convolution_kernel", "ConvolutionBackward0"),
     ("conv_input", "ConvolutionBackward0"),
     ("conv_weight", "ConvolutionBackward0"),

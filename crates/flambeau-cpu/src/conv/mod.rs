@@ -459,7 +459,12 @@ impl<E: Element> WeightGradient<'_, E> {
                     K::enter(|| layout.fill::<E, K>(g, x, copy.ptr()));
                     K::enter(|| layout.spread::<E, K>(g, gradient, self.g.channel, n, rows.ptr()));
                     let b = Lines::<K> { ptr: rows.ptr().cast_const(), line: layout.count };
-                    engine::product_rows::<K>(copy.ptr(), &layout.offsets, &b, n, layout.count, sums.ptr(), image > 0);
+                    engine::PackedB::<K>::new(&b, n, layout.count).times_rows(
+                        copy.ptr(),
+                        &layout.offsets,
+                        sums.ptr(),
+                        image > 0,
+                    );
                 }
             }
             let out = self.output(group);

@@ -12,7 +12,7 @@ mod predicate;
 mod ternary;
 #[cfg(test)]
 mod tests;
-mod unary;
+pub(crate) mod unary;
 
 use crate::Cpu;
 use block::{Params, exec};

@@ -202,89 +202,94 @@ pub(crate) unsafe fn product<K: Micro>(a: &PackedA<K>, b: &impl Panels<K>, n: us
     });
 }
 
-/// `sums = (sums +) a b` for rows of `a` read in place: row `i` is the run of `k` units at `a + offsets[i]`.
-/// `sums` is row-major, `m` rows (rounded up to whole panels) of `n`.
-///
-/// # Safety
-/// The operands cover the sizes; the machine has `K`'s instruction set; `KU` is 1.
-pub(crate) unsafe fn product_rows<K: Micro>(
-    a: *const K::Unit,
-    offsets: &[isize],
-    b: &impl Panels<K>,
-    n: usize,
-    k: usize,
-    sums: *mut K::Acc,
-    add: bool,
-) {
-    const { assert!(K::KU == 1 && K::MR <= 8) };
-    let (m, round) = (offsets.len(), n.next_multiple_of(K::LANES));
-    let packed = Scratch::<K::Unit>::new(round * k);
-    let blocks = k.div_ceil(kc::<K>());
-    let shared = Shared(a, packed.ptr(), sums);
-    let steps = |kb: usize| kc::<K>().min(k - kb * kc::<K>());
-    let grain = (1 << 16) / (round * k.min(kc::<K>())).max(1) + 1;
-    par_range(blocks, grain, |r| {
-        let shared = &shared;
-        for kb in r {
-            // SAFETY: the panels lie one after the other.
+/// The right operand, packed whole: `[k block][column panel][kc][width]`. For products that share it.
+pub(crate) struct PackedB<K: Micro> {
+    units: Scratch<K::Unit>,
+    pub n: usize,
+    pub k: usize,
+}
+
+impl<K: Micro> PackedB<K> {
+    pub fn new(b: &impl Panels<K>, n: usize, k: usize) -> Self {
+        const { assert!(K::KU == 1 && K::MR <= 8) };
+        let packed = PackedB { units: Scratch::new(n.next_multiple_of(K::LANES) * k), n, k };
+        let grain = (1 << 16) / (n * k.min(kc::<K>())).max(1) + 1;
+        par_range(k.div_ceil(kc::<K>()), grain, |r| {
+            for kb in r {
+                // SAFETY: the panels lie one after the other.
+                unsafe {
+                    K::enter(|| {
+                        for j0 in (0..n).step_by(K::NR) {
+                            let (lines, to) = (K::NR.min(n - j0), packed.panel(kb, j0));
+                            let width = lines.next_multiple_of(K::LANES);
+                            b.pack(kb * kc::<K>(), packed.steps(kb), j0, lines, width, to);
+                        }
+                    });
+                }
+            }
+        });
+        packed
+    }
+
+    fn steps(&self, kb: usize) -> usize {
+        kc::<K>().min(self.k - kb * kc::<K>())
+    }
+
+    fn panel(&self, kb: usize, j0: usize) -> *mut K::Unit {
+        let at = kb * kc::<K>() * self.n.next_multiple_of(K::LANES) + j0 * self.steps(kb);
+        // SAFETY: inside the block allocated by `new`.
+        unsafe { self.units.ptr().add(at) }
+    }
+
+    /// `sums = (sums +) a b` for rows of `a` read in place: row `i` is the run of `k` units at `a + offsets[i]`.
+    /// `sums` is row-major, one row of `n` for each of `a`.
+    ///
+    /// # Safety
+    /// The operands cover the sizes; the machine has `K`'s instruction set.
+    pub unsafe fn times_rows(&self, a: *const K::Unit, offsets: &[isize], sums: *mut K::Acc, add: bool) {
+        let (m, n, k) = (offsets.len(), self.n, self.k);
+        let shared = Shared(a, sums);
+        let grain = PAR_FLOPS / (2 * K::MR * n * k).max(1) + 1;
+        par_range(m.div_ceil(K::MR), grain, |r| {
+            let shared = &shared;
+            // SAFETY: each thread writes its own rows.
             unsafe {
                 K::enter(|| {
-                    for j0 in (0..n).step_by(K::NR) {
-                        let (lines, to) = (K::NR.min(n - j0), kb * kc::<K>() * round + j0 * steps(kb));
-                        b.pack(
-                            kb * kc::<K>(),
-                            steps(kb),
-                            j0,
-                            lines,
-                            lines.next_multiple_of(K::LANES),
-                            shared.1.add(to),
-                        );
-                    }
-                });
-            }
-        }
-    });
-    let panels = m.div_ceil(K::MR);
-    let grain = PAR_FLOPS / (2 * K::MR * n * k).max(1) + 1;
-    par_range(panels, grain, |r| {
-        let shared = &shared;
-        // SAFETY: each thread writes its own rows.
-        unsafe {
-            K::enter(|| {
-                let mut tile = Tile::<K::Acc>::new();
-                let tile = tile.ptr();
-                for kb in 0..blocks {
-                    let first = kb == 0 && !add;
-                    for ip in r.clone() {
-                        let i0 = ip * K::MR;
-                        let here = K::MR.min(m - i0);
-                        let mut rows = [shared.0; 8];
-                        for i in 0..here {
-                            rows[i] = shared.0.offset(offsets[i0 + i]).add(kb * kc::<K>());
-                        }
-                        // The panel's missing rows repeat one that exists.
-                        let row = rows[0];
-                        rows[here..].fill(row);
-                        for j0 in (0..n).step_by(K::NR) {
-                            let cols = K::NR.min(n - j0);
-                            let at = shared.1.add(kb * kc::<K>() * round + j0 * steps(kb));
-                            K::tile_rows(here, cols.div_ceil(K::LANES), steps(kb), &rows, at, tile);
+                    let mut tile = Tile::<K::Acc>::new();
+                    let tile = tile.ptr();
+                    for kb in 0..k.div_ceil(kc::<K>()) {
+                        let first = kb == 0 && !add;
+                        for ip in r.clone() {
+                            let i0 = ip * K::MR;
+                            let here = K::MR.min(m - i0);
+                            let mut rows = [shared.0; 8];
                             for i in 0..here {
-                                let (s, t) = (shared.2.add((i0 + i) * n + j0), tile.add(i * K::NR));
-                                for j in 0..cols {
-                                    *s.add(j) = if first { *t.add(j) } else { (*s.add(j)).add(*t.add(j)) };
+                                rows[i] = shared.0.offset(offsets[i0 + i]).add(kb * kc::<K>());
+                            }
+                            // The panel's missing rows repeat one that exists.
+                            let row = rows[0];
+                            rows[here..].fill(row);
+                            for j0 in (0..n).step_by(K::NR) {
+                                let cols = K::NR.min(n - j0);
+                                let nv = cols.div_ceil(K::LANES);
+                                K::tile_rows(here, nv, self.steps(kb), &rows, self.panel(kb, j0), tile);
+                                for i in 0..here {
+                                    let (s, t) = (shared.1.add((i0 + i) * n + j0), tile.add(i * K::NR));
+                                    for j in 0..cols {
+                                        *s.add(j) = if first { *t.add(j) } else { (*s.add(j)).add(*t.add(j)) };
+                                    }
                                 }
                             }
                         }
                     }
-                }
-            });
-        }
-    });
+                });
+            }
+        });
+    }
 }
 
 /// Pointers for several threads.
-struct Shared<U, A>(*const U, *mut U, *mut A);
+struct Shared<U, A>(*const U, *mut A);
 // SAFETY: threads write disjoint parts.
 unsafe impl<U: Sync, A: Sync> Sync for Shared<U, A> {}
 

@@ -5,6 +5,7 @@ import numbers
 import warnings
 
 import flambeau
+from flambeau import _C
 
 from .. import functional as F
 from .. import init
@@ -257,6 +258,11 @@ class RNNBase(Module):
                 full = tuple(flambeau.cat([new, old[n:]]) for new, old in zip(part, full))
         return outputs, full
 
+    def _is_fused(self, x, sizes):
+        """Whether one operation takes all steps of a layer."""
+        fits = x.dtype in (flambeau.float32, flambeau.float64)
+        return self.mode == "LSTM" and self.proj_size == 0 and sizes is None and fits
+
     def _run(self, input, hx, batch_sizes):
         """All layers on (L, N, *) or packed data; hx is a tuple of (layers * directions, N, *)."""
         directions = 2 if self.bidirectional else 1
@@ -268,6 +274,14 @@ class RNNBase(Module):
             for direction in range(directions):
                 k = layer * directions + direction
                 names = self._all_weights[k]
+                if self._is_fused(x, sizes):
+                    weights = [getattr(self, n) for n in names]
+                    biases = weights[2:] or (None, None)
+                    states = (h[k] for h in hx)
+                    out, *last = _C._nn.lstm_layer(x, *weights[:2], *biases, *states, direction == 1)[:3]
+                    finals.append(last)
+                    outs.append(out)
+                    continue
                 part = F.linear(x, getattr(self, names[0]), getattr(self, names[2]) if self.bias else None)
                 steps = part.unbind(0) if sizes is None else part.split(sizes)
                 outputs, last = self._direction(steps, tuple(h[k] for h in hx), names, direction == 1, sizes)
