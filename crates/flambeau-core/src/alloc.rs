@@ -141,6 +141,13 @@ fn system(size: usize) -> Result<NonNull<u8>> {
     NonNull::new(unsafe { alloc(layout) }).ok_or_else(|| refused(size))
 }
 
+/// An empty list with room for `n` elements, refused where there is no memory for them.
+pub fn list_of<T>(n: usize) -> Result<Vec<T>> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(n).map_err(|_| refused(n.saturating_mul(size_of::<T>())))?;
+    Ok(list)
+}
+
 /// Refuses to make `n` tensors where there is no memory for them. A single small block that is missing ends the program,
 /// and a dimension repeated 2^40 times costs nothing before somebody takes it apart.
 pub fn room_for(n: usize) -> Result<()> {
@@ -148,10 +155,7 @@ pub fn room_for(n: usize) -> Result<()> {
     const EACH: usize = 1 << 10;
     const FEW: usize = 1 << 16;
     let bytes = n.saturating_mul(EACH);
-    if n > FEW && Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
-        return Err(refused(bytes));
-    }
-    Ok(())
+    if n > FEW { list_of::<u8>(bytes).map(drop) } else { Ok(()) }
 }
 
 fn release(p: NonNull<u8>, size: usize) {

@@ -110,7 +110,7 @@ pub fn is_non_overlapping_and_dense(sizes: &[i64], strides: &[i64]) -> bool {
         if stride != expected {
             return false;
         }
-        expected *= size;
+        expected = i64::saturating_mul(expected, size);
     }
     true
 }

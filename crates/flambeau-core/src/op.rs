@@ -162,7 +162,8 @@ pub fn iterated_strides(sizes: &[i64], operands: &[Dims]) -> Option<Dims> {
     let mut acc = 1;
     for d in order {
         out[d] = acc;
-        acc *= sizes[d];
+        // Only where another size is zero can this overflow.
+        acc = i64::saturating_mul(acc, sizes[d]);
     }
     Some(out)
 }

@@ -1,5 +1,6 @@
 //! Making tensors.
 
+use flambeau_core::alloc::list_of;
 use flambeau_core::device::backend;
 use flambeau_core::dtype::Category;
 use flambeau_core::op::{Diff, Kind, Meta, OpDef, Outs, Params, ParamsExt};
@@ -77,14 +78,18 @@ fn ranged(start: Scalar, end: Scalar, step: Scalar, dtype: Option<DType>, device
 fn spaced(start: Scalar, end: Scalar, steps: i64, dtype: DType, device: Device) -> Result<Tensor> {
     check!(steps >= 0, Runtime, "number of steps must be non-negative");
     let n = steps as usize;
+    if device.is_meta() {
+        return Tensor::empty(&[steps], dtype, device);
+    }
+    let last = (n.max(2) - 1) as f64;
+    let near = |i: usize| i < n / 2 || n == 1;
     if dtype.is_complex() {
         let ((a, b), (c, d)) = (start.to_complex(), end.to_complex());
-        let k = (n.max(2) - 1) as f64;
-        let mut flat = Vec::with_capacity(2 * n);
+        let mut flat = list_of(n.saturating_mul(2))?;
         for i in 0..n {
             for (lo, hi) in [(a, c), (b, d)] {
-                let h = (hi - lo) / k;
-                flat.push(if i < n / 2 || n == 1 { lo + h * i as f64 } else { hi - h * (n - 1 - i) as f64 });
+                let h = (hi - lo) / last;
+                flat.push(if near(i) { lo + h * i as f64 } else { hi - h * (n - 1 - i) as f64 });
             }
         }
         let pairs = Tensor::from_slice(&flat, &[steps, 2])?;
@@ -93,28 +98,23 @@ fn spaced(start: Scalar, end: Scalar, steps: i64, dtype: DType, device: Device) 
     }
     if dtype.is_int() || dtype == DType::Bool {
         let (lo, hi) = (start.to_i64() as f64, end.to_i64() as f64);
-        let h = (hi - lo) / (n.max(2) - 1) as f64;
-        let v: Vec<i64> = (0..n)
-            .map(
-                |i| if i < n / 2 || n == 1 { (lo + h * i as f64) as i64 } else { (hi - h * (n - 1 - i) as f64) as i64 },
-            )
-            .collect();
+        let h = (hi - lo) / last;
+        let mut v = list_of::<i64>(n)?;
+        v.extend((0..n).map(|i| (if near(i) { lo + h * i as f64 } else { hi - h * (n - 1 - i) as f64 }) as i64));
         return Tensor::from_slice(&v, &[steps])?.packed(dtype);
     }
     let (lo, hi) = (start.to_f64(), end.to_f64());
-    let t = if dtype == DType::F64 {
-        let h = (hi - lo) / (n.max(2) - 1) as f64;
-        let v: Vec<f64> =
-            (0..n).map(|i| if i < n / 2 || n == 1 { lo + h * i as f64 } else { hi - h * (n - 1 - i) as f64 }).collect();
-        Tensor::from_slice(&v, &[steps])?
-    } else {
-        let (lo, hi) = (lo as f32, hi as f32);
-        let h = (hi - lo) / (n.max(2) - 1) as f32;
-        let v: Vec<f32> =
-            (0..n).map(|i| if i < n / 2 || n == 1 { lo + h * i as f32 } else { hi - h * (n - 1 - i) as f32 }).collect();
-        Tensor::from_slice(&v, &[steps])?.packed(dtype)?
-    };
-    if device.is_meta() { Tensor::empty(t.sizes(), t.dtype(), device) } else { Ok(t) }
+    if dtype == DType::F64 {
+        let h = (hi - lo) / last;
+        let mut v = list_of::<f64>(n)?;
+        v.extend((0..n).map(|i| if near(i) { lo + h * i as f64 } else { hi - h * (n - 1 - i) as f64 }));
+        return Tensor::from_slice(&v, &[steps]);
+    }
+    let (lo, hi) = (lo as f32, hi as f32);
+    let h = (hi - lo) / (n.max(2) - 1) as f32;
+    let mut v = list_of::<f32>(n)?;
+    v.extend((0..n).map(|i| if near(i) { lo + h * i as f32 } else { hi - h * (n - 1 - i) as f32 }));
+    Tensor::from_slice(&v, &[steps])?.packed(dtype)
 }
 
 rows! { ROWS_ALL:

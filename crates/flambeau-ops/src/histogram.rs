@@ -81,6 +81,9 @@ fn bin_of(borders: &[f64], v: f64) -> Option<usize> {
 fn counted(points: &[f64], weights: Option<&[f64]>, borders: &[Vec<f64>], density: bool) -> Vec<f64> {
     let d = borders.len();
     let mut out = vec![0.0; borders.iter().map(|b| b.len() - 1).product()];
+    if d == 0 {
+        return out;
+    }
     for (i, point) in points.chunks_exact(d).enumerate() {
         let mut at = Some(0);
         for (v, b) in point.iter().zip(borders) {

@@ -256,6 +256,11 @@ fn segment_reduce(x: Inputs, p: &Params) -> Result<Outs> {
         _ => return Err(flambeau_core::Error::runtime("segment_reduce(): Either lengths or offsets must be defined.")),
     };
     check!(
+        t.ndim() >= lengths.ndim(),
+        Runtime,
+        "segment_reduce(): Expected data.dim() >= lengths_value.dim() to be true, but got false."
+    );
+    check!(
         lengths.ndim() == axis + 1,
         Runtime,
         "segment_reduce(): Expected lengths.ndim == axis + 1, got {} and {axis}",

@@ -4,8 +4,8 @@
 mod common;
 
 use common::*;
-use flambeau_core::op::Params;
-use flambeau_core::{Tensor, params};
+use flambeau_core::op::{Params, Value};
+use flambeau_core::{DType, Scalar, Tensor, params};
 
 fn x(sizes: &[i64]) -> Option<Tensor> {
     flambeau_ops::init();
@@ -116,6 +116,12 @@ fn what_cannot_be_meant_is_refused() {
             params!["sum", 0, true, None::<f64>],
             "Expected all rows of lengths along axis to sum",
         ),
+        (
+            "segment_reduce",
+            vec![x(&[]), i(&[1]), None, None],
+            params!["sum", 0, false, None::<f64>],
+            "data.dim() >= lengths_value.dim()",
+        ),
         ("histc", vec![x(&[3])], params![HUGE, 0.0, 1.0], ""),
         ("mvlgamma", vec![x(&[3])], params![HUGE], ""),
         ("max_pool2d", vec![image()], params![[2i64], [2i64], [0i64], [HUGE], false, false], "without overflow"),
@@ -149,6 +155,25 @@ fn steps_longer_than_memory_take_the_first_element() {
 }
 
 #[test]
+fn more_numbers_than_memory_are_refused() {
+    for dtype in [DType::U8, DType::F32, DType::F64, DType::C64] {
+        let op = flambeau_ops::find("linspace").expect("a row");
+        let p = params![
+            Scalar::Float(0.0),
+            Scalar::Float(1.0),
+            1i64 << 50,
+            dtype,
+            Value::None,
+            Value::None,
+            Value::None,
+            Value::None
+        ];
+        let e = run(op, &[], &p).expect_err("refused");
+        assert!(e.message().contains("can't allocate memory"), "{}", e.message());
+    }
+}
+
+#[test]
 fn more_views_than_memory_are_refused() {
     let t = x(&[1]).map(|t| flambeau_ops::view::expand(&t, &[1 << 40]).expect("an expanded number"));
     for (row, p) in [("unbind", params![0]), ("split", params![1, 0]), ("chunk", params![1i64 << 40, 0])] {
@@ -162,6 +187,6 @@ fn more_views_than_memory_are_refused() {
 fn lengths_whose_sum_overflows_are_refused() {
     let op = flambeau_ops::find("split_sizes").expect("a row");
     let p = params![[1i64 << 62, 1 << 62, 1 << 62, 1 << 62, 4].to_vec(), 0];
-    let e = run(op, &[x(&[4])], &p).err().expect("refused");
+    let e = run(op, &[x(&[4])], &p).expect_err("refused");
     assert!(e.message().contains("sum exactly to 4"), "{}", e.message());
 }
