@@ -186,7 +186,7 @@ rows! { ROWS_ALL:
             check!(src.dtype() == t.dtype(), Runtime, "masked_scatter: expected self and source to have same dtypes but got {} and {}", t.dtype().scalar_name(), src.dtype().scalar_name());
             let sizes = layout::broadcast(t.sizes(), m.sizes())?;
             let (t, m) = (expand(t, &sizes)?, expand(m, &sizes)?);
-            let n = flambeau_core::device::backend(t.device())?.count_nonzero(m.raw())? as i64;
+            let n = flambeau_core::device::backend(one_device(&[&t, &m, src])?)?.count_nonzero(m.raw())? as i64;
             check!(src.numel() >= n, Runtime, "masked_scatter: expected number of elements in source to be at least the number of ones in mask");
             let v = crate::view::narrow(&reshape(src, &[-1])?, 0, 0, n)?;
             let m = if m.ndim() == 0 { reshape(&m, &[1])? } else { m };
@@ -321,11 +321,11 @@ rows! { ROWS_ALL:
 }
 
 fn search(seq: &Tensor, v: &Tensor, right: bool, narrow: bool) -> Result<Tensor> {
-    let d = result_type_of(seq, v)?;
+    let (d, device) = (result_type_of(seq, v)?, one_device(&[seq, v])?);
     let (seq, v) = (seq.packed(d)?, v.packed(d)?);
-    let out = Tensor::empty(v.sizes(), DType::I64, v.device())?;
-    if out.numel() > 0 {
-        flambeau_core::device::backend(v.device())?.searchsorted(seq.raw(), lifted(&v), lifted(&out), right)?;
+    let out = Tensor::empty(v.sizes(), DType::I64, device)?;
+    if out.numel() > 0 && !device.is_meta() {
+        flambeau_core::device::backend(device)?.searchsorted(seq.raw(), lifted(&v), lifted(&out), right)?;
     }
     if narrow { out.cast_raw(DType::I32) } else { Ok(out) }
 }

@@ -287,7 +287,7 @@ fn bernoulli_each(t: &Tensor, p: &Tensor, g: Option<Generator>) -> Result<()> {
         return Ok(());
     }
     let g = g.unwrap_or_else(Generator::default_cpu);
-    backend(t.device())?.bernoulli_tensor(p.detach().raw(), &mut g.lock(), t.raw())
+    backend(one_device(&[t, p])?)?.bernoulli_tensor(p.detach().raw(), &mut g.lock(), t.raw())
 }
 
 /// Standard normals, scaled and moved, in the dtype of `mean`.

@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use flambeau_core::op::{Params, Value};
-use flambeau_core::{DType, Scalar, Tensor, params};
+use flambeau_core::{DType, Device, Scalar, Tensor, params};
 
 fn x(sizes: &[i64]) -> Option<Tensor> {
     flambeau_ops::init();
@@ -151,6 +151,22 @@ fn steps_longer_than_memory_take_the_first_element() {
     for (start, end, sizes) in [(0, 4, 1), (1, 4, 1), (3, 3, 0)] {
         let y = &run(op, &[x(&[4])], &params![0, start, end, i64::MAX]).expect("a slice")[0];
         assert_eq!(y.sizes(), [sizes]);
+    }
+}
+
+#[test]
+fn operands_without_memory_are_refused() {
+    let elsewhere = |dtype| Some(Tensor::empty(&[3], dtype, Device::META).expect("a shape"));
+    let cases: [(&str, Vec<Option<Tensor>>, Params); 4] = [
+        ("searchsorted", vec![elsewhere(DType::F64), x(&[3])], params![false, false, ""]),
+        ("searchsorted", vec![x(&[3]), elsewhere(DType::F64)], params![false, false, ""]),
+        ("masked_scatter", vec![x(&[3]), elsewhere(DType::Bool), x(&[3])], params![]),
+        ("bernoulli_tensor_", vec![x(&[3]), elsewhere(DType::F64)], params![Value::None]),
+    ];
+    for (row, inputs, p) in cases {
+        let op = flambeau_ops::find(row).unwrap_or_else(|| panic!("no row {row}"));
+        let e = run(op, &inputs, &p).expect_err("refused");
+        assert!(e.message().contains("on the same device"), "{row}: {}", e.message());
     }
 }
 

@@ -149,8 +149,9 @@ fn execute(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: &Params) -> Result
     run(backend, x, outs, p)
 }
 
+/// The error of operands on two devices.
 #[cold]
-fn mixed_devices(a: crate::Device, b: crate::Device) -> Error {
+pub fn mixed_devices(a: crate::Device, b: crate::Device) -> Error {
     Error::runtime(format!(
         "Expected all tensors to be on the same device, but found at least two devices, {a} and {b}!"
     ))
