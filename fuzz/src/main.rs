@@ -88,6 +88,13 @@ fn fuzz(target: &'static Target, time: Duration, seed: u64) -> ExitCode {
     let (start, mut executions) = (Instant::now(), 0u64);
     let keep_last = std::env::var_os("FUZZ_KEEP_LAST").is_some();
     watch(target);
+    let _ = flambeau_fuzz::budget::BEFORE_REFUSAL.set(|| {
+        if let Ok(guard) = RUNNING.try_lock()
+            && let Some((_, data)) = &*guard
+        {
+            let _ = std::fs::write("fuzz-refused.last", data);
+        }
+    });
     for data in &seeds {
         report(target, data, &mut failures);
     }

@@ -371,7 +371,12 @@ pub fn sdpa(
         b = q.sizes()[..q.ndim() - 2].iter().product::<i64>()
     );
     let scale = scale.unwrap_or(1.0 / (e as f64).sqrt());
-    let (k, v) = if gqa && k.ndim() >= 3 {
+    let (k, v) = if gqa {
+        check!(
+            [q, k, v].iter().all(|t| t.ndim() >= 3),
+            Index,
+            "Dimension out of range (expected to be in range of [-2, 1], but got -3)"
+        );
         let h = q.sizes()[q.ndim() - 3];
         let wide = |t: &Tensor| -> Result<Tensor> {
             let kh = t.sizes()[t.ndim() - 3];

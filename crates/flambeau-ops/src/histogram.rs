@@ -1,5 +1,6 @@
 //! Histograms of one and several dimensions, and numbers taken apart.
 
+use flambeau_core::alloc::list_of;
 use flambeau_core::backend::Backend;
 use flambeau_core::layout::fmt;
 use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, ParamsExt, Value};
@@ -9,17 +10,20 @@ use crate::decompose_run::{read, write};
 use crate::operand::*;
 
 /// Borders of `bins` equal bins over a range, each computed from the nearer end in the given precision.
-fn even_borders(low: f64, high: f64, bins: i64, single: bool) -> Vec<f64> {
+fn even_borders(low: f64, high: f64, bins: i64, single: bool) -> Result<Vec<f64>> {
     let n = bins as usize;
+    let near = |i: usize| i < n.div_ceil(2);
+    let mut borders = list_of(n.saturating_add(1))?;
     if single {
         let (low, high) = (low as f32, high as f32);
         let step = (high - low) / n as f32;
-        return (0..=n)
-            .map(|i| if i < n.div_ceil(2) { low + step * i as f32 } else { high - step * (n - i) as f32 } as f64)
-            .collect();
+        let at = |i: usize| if near(i) { low + step * i as f32 } else { high - step * (n - i) as f32 };
+        borders.extend((0..=n).map(|i| f64::from(at(i))));
+    } else {
+        let step = (high - low) / n as f64;
+        borders.extend((0..=n).map(|i| if near(i) { low + step * i as f64 } else { high - step * (n - i) as f64 }));
     }
-    let step = (high - low) / n as f64;
-    (0..=n).map(|i| if i < n.div_ceil(2) { low + step * i as f64 } else { high - step * (n - i) as f64 }).collect()
+    Ok(borders)
 }
 
 /// The smallest and largest number, widened where they are one.
@@ -78,11 +82,13 @@ fn bin_of(borders: &[f64], v: f64) -> Option<usize> {
 }
 
 /// Counts (or sums of weights) of points (`n` rows of `borders.len()` numbers) in a grid of bins.
-fn counted(points: &[f64], weights: Option<&[f64]>, borders: &[Vec<f64>], density: bool) -> Vec<f64> {
+fn counted(points: &[f64], weights: Option<&[f64]>, borders: &[Vec<f64>], density: bool) -> Result<Vec<f64>> {
     let d = borders.len();
-    let mut out = vec![0.0; borders.iter().map(|b| b.len() - 1).product()];
+    let bins = borders.iter().fold(1usize, |n, b| n.saturating_mul(b.len() - 1));
+    let mut out = list_of(bins)?;
+    out.resize(bins, 0.0);
     if d == 0 {
-        return out;
+        return Ok(out);
     }
     for (i, point) in points.chunks_exact(d).enumerate() {
         let mut at = Some(0);
@@ -106,7 +112,7 @@ fn counted(points: &[f64], weights: Option<&[f64]>, borders: &[Vec<f64>], densit
             *v /= total * volume;
         }
     }
-    out
+    Ok(out)
 }
 
 fn check_kind(t: &Tensor, name: &str) -> Result<()> {
@@ -164,7 +170,7 @@ fn histogram_outs(t: &Tensor, borders: Vec<f64>, weight: Option<&Tensor>, densit
     let w = weights_of(weight, t, t.sizes())?;
     let data: Vec<f64> = t.to_vec()?;
     let borders = [borders];
-    let counts = counted(&data, w.as_deref(), &borders, density);
+    let counts = counted(&data, w.as_deref(), &borders, density)?;
     let n = borders[0].len() as i64;
     Ok(Outs::from_iter([made(&counts, &[n - 1], t)?, made(&borders[0], &[n], t)?]))
 }
@@ -249,7 +255,7 @@ rows! { ROWS_ALL:
             check!(bins > 0, Runtime, "torch.histogramdd(): bins {bins} must be > 0");
             let range = range_of(&p[1], 1)?.map(|r| [r[0], r[1]]);
             let [low, high] = outer_borders(t.to_vec::<f64>()?.into_iter(), range)?;
-            histogram_outs(t, even_borders(low, high, bins, t.dtype() == DType::F32), opt(x, 1), p.bool(2))
+            histogram_outs(t, even_borders(low, high, bins, t.dtype() == DType::F32)?, opt(x, 1), p.bool(2))
         }),
         ..BASE
     };
@@ -279,7 +285,7 @@ rows! { ROWS_ALL:
                 check!(n > 0, Runtime, "torch.histogramdd(): bins {n} must be > 0");
                 let column = data.iter().skip(k).step_by(d).copied();
                 let [low, high] = outer_borders(column, range.as_ref().map(|r| [r[2 * k], r[2 * k + 1]]))?;
-                borders.push(even_borders(low, high, n, t.dtype() == DType::F32));
+                borders.push(even_borders(low, high, n, t.dtype() == DType::F32)?);
             }
             histogramdd(t, borders, opt(x, 1), p.bool(2))
         }),
@@ -303,7 +309,7 @@ fn histogramdd(t: &Tensor, borders: Vec<Vec<f64>>, weight: Option<&Tensor>, dens
         )));
     }
     let w = weights_of(weight, t, &t.sizes()[..t.ndim() - 1])?;
-    let counts = counted(&t.to_vec::<f64>()?, w.as_deref(), &borders, density);
+    let counts = counted(&t.to_vec::<f64>()?, w.as_deref(), &borders, density)?;
     let sizes: Vec<i64> = borders.iter().map(|b| b.len() as i64 - 1).collect();
     let mut out = Outs::from_iter([made(&counts, &sizes, t)?]);
     for b in &borders {

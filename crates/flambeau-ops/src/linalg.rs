@@ -246,11 +246,15 @@ fn row_order(pivots: &Tensor, m: i64) -> Result<Tensor> {
     let k = pivots.size(-1)? as usize;
     let list = pivots.to_vec::<i64>()?;
     let batches = pivots.sizes()[..pivots.ndim() - 1].iter().product::<i64>() as usize;
-    let mut out = Vec::with_capacity(batches * m as usize);
+    let mut out = flambeau_core::alloc::list_of(batches.saturating_mul(m as usize))?;
     for i in 0..batches {
         let mut rows: Vec<i64> = (0..m).collect();
         for (j, &p) in list[i * k..(i + 1) * k].iter().enumerate() {
-            check!(p >= 1 && p <= m, Runtime, "lu: pivots should be between 1 and {m}, got {p}");
+            check!(
+                p >= 1 && p <= m,
+                Runtime,
+                "pivots passed to lu_unpack must be between 1 and LU.size(-2) inclusive.Did you properly pass the result of lu_factor?"
+            );
             rows.swap(j, p as usize - 1);
         }
         out.extend(rows);
@@ -259,18 +263,24 @@ fn row_order(pivots: &Tensor, m: i64) -> Result<Tensor> {
     Tensor::from_slice(&out, &sizes)
 }
 
-fn unpacked(lu: &Tensor, pivots: &Tensor) -> Result<Outs> {
+/// The lower factor, with ones on its diagonal, and the upper one.
+fn factors(lu: &Tensor) -> Result<[Tensor; 2]> {
     let (m, n) = (lu.size(-2)?, lu.size(-1)?);
     let k = m.min(n);
     let l = tril(&narrow(lu, -1, 0, k)?, -1)?;
     let eye = call1(&crate::create::eye::OP, &[], params![m, k, lu.dtype(), lu.device()])?;
+    Ok([add(&l, &eye)?, triu(&narrow(lu, -2, 0, k)?, 0)?])
+}
+
+/// The permutation that pivots stand for, as a matrix.
+fn permutation(lu: &Tensor, pivots: &Tensor) -> Result<Tensor> {
+    let m = lu.size(-2)?;
     let order = row_order(pivots, m)?;
     let wide: Dims = lu.sizes()[..lu.ndim() - 2].iter().copied().chain([m, m]).collect();
     let zero = crate::create::zeros(&wide, lu.dtype(), lu.device())?;
     let at = unsqueeze(&order, -2)?;
     let ones = crate::create::full(at.sizes(), 1i64.into(), lu.dtype(), lu.device())?;
-    let p = call1(&crate::scatter::scatter::OP, &[Some(&zero), Some(&at), Some(&ones)], params![-2])?;
-    Ok(Outs::from_iter([p, add(&l, &eye)?, triu(&narrow(lu, -2, 0, k)?, 0)?]))
+    call1(&crate::scatter::scatter::OP, &[Some(&zero), Some(&at), Some(&ones)], params![-2])
 }
 
 fn hermitian_part(a: &Tensor, uplo: &str, name: &str) -> Result<Tensor> {
@@ -490,12 +500,19 @@ rows! { ROWS_ALL:
         |x, _| one(lu_solution(arg(x, 1)?, arg(x, 2)?, arg(x, 0)?, true, false)?));
     lu_unpack = row("lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True, *, (Tensor, Tensor, Tensor)? out=None) -> (Tensor P, Tensor L, Tensor U)", "P, L and U from the factors in one matrix.", F, |x, p| {
         let (lu, pivots) = (arg(x, 0)?, arg(x, 1)?);
-        check!(!p.bool(1) || pivots.dtype() == DType::I32, Runtime, "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.");
-        let mut y = unpacked(lu, pivots)?;
+        check!(lu.ndim() >= 2, Runtime, "torch.lu_unpack: Expected tensor with 2 or more dimensions. Got size: {} instead", layout::fmt(lu.sizes()));
         let none = || Tensor::empty(&[0], lu.dtype(), lu.device());
-        if !p.bool(1) { y[0] = none()?; }
-        if !p.bool(0) { y[1] = none()?; y[2] = none()?; }
-        Ok(y)
+        let order = if p.bool(1) {
+            check!(pivots.dtype() == DType::I32, Runtime, "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.");
+            let s = lu.sizes();
+            let wanted: Dims = s[..s.len() - 2].iter().copied().chain([s[s.len() - 2].min(s[s.len() - 1])]).collect();
+            check!(pivots.sizes() == wanted.as_slice(), Value, "Expected LU_pivots to have shape {} but got {} instead.", layout::fmt(&wanted), layout::fmt(pivots.sizes()));
+            permutation(lu, pivots)?
+        } else {
+            none()?
+        };
+        let [l, u] = if p.bool(0) { factors(lu)? } else { [none()?, none()?] };
+        Ok(Outs::from_iter([order, l, u]))
     });
     eigh = row("eigh(Tensor A, str UPLO='L', *, (Tensor, Tensor)? out=None) -> (Tensor eigenvalues, Tensor eigenvectors)", "Eigenvalues (ascending) and eigenvectors of a Hermitian matrix, of which the triangle `UPLO` is read.", L,
         |x, p| call(&eigh_kernel::OP, &[Some(&hermitian_part(arg(x, 0)?, p.str(0), "linalg.eigh")?)], Params::new()));

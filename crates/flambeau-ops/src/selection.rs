@@ -277,7 +277,7 @@ fn segment_reduce(x: Inputs, p: &Params) -> Result<Outs> {
     );
     // `unsafe` leaves out the check that nothing is left over; memory stays safe.
     check!(counts.iter().all(|&c| c >= 0), Runtime, "lengths contains negative value!");
-    let mut at = Vec::with_capacity((batch * n) as usize);
+    let mut at = flambeau_core::alloc::list_of((batch * n) as usize)?;
     for row in counts.chunks(groups.max(1) as usize) {
         let total = row.iter().fold(0i64, |sum, &c| sum.saturating_add(c));
         check!(

@@ -1,5 +1,6 @@
 //! Joining, repeating, padding and reordering.
 
+use flambeau_core::alloc::list_of;
 use flambeau_core::layout::{self, Dims, wrap_dim, wrap_dims};
 use flambeau_core::op::{Diff, Grads, Inputs, Kind, Meta, Metas, OpDef, Outs, Params, ParamsExt};
 use flambeau_core::view::ViewOp;
@@ -405,11 +406,16 @@ rows! { ROWS_ALL:
             check!(r.ndim() <= 1, Runtime, "repeats must be 0-dim or 1-dim tensor");
             let (x, d) = match p.opt_int(0) { None => (reshape(x, &[-1])?, 0), Some(d) => (x.clone(), wrap_dim(d, x.ndim())?) };
             let n = x.sizes()[d];
-            let counts: Vec<i64> = if r.numel() == 1 { vec![r.to_vec::<i64>()?[0]; n as usize] } else { r.to_vec()? };
+            let mut counts: Vec<i64> = r.to_vec()?;
+            if let [all] = counts[..] {
+                counts = list_of(n as usize)?;
+                counts.resize(n as usize, all);
+            }
             check!(counts.len() as i64 == n, Runtime,
                 "repeats must have the same size as input along dim, but got repeats.size(0) = {} and input.size({d}) = {n}", counts.len());
             check!(counts.iter().all(|&k| k >= 0), Runtime, "repeats can not be negative");
-            let at: Vec<i64> = counts.iter().enumerate().flat_map(|(i, &k)| std::iter::repeat_n(i as i64, k as usize)).collect();
+            let mut at = list_of(counts.iter().fold(0usize, |n, &k| n.saturating_add(k as usize)))?;
+            at.extend(counts.iter().enumerate().flat_map(|(i, &k)| std::iter::repeat_n(i as i64, k as usize)));
             one(crate::index::index_select(&x, d as i64, &Tensor::from_slice(&at, &[at.len() as i64])?)?)
         }),
         ..BASE

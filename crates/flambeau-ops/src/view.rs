@@ -223,7 +223,8 @@ rows! { ROWS_ALL:
         let x = arg(x, 0)?;
         let (d, sizes) = (wrap_dim(p.int(0), x.ndim())?, p.ints(1));
         check!(!sizes.is_empty(), Runtime, "unflatten: sizes must be non-empty");
-        let n = x.sizes().get(d).copied().unwrap_or(1);
+        check!(x.ndim() > 0, Runtime, "unflatten got an unexpected error:\nDimension specified as {} but tensor has no dimensions", p.int(0));
+        let n = x.sizes()[d];
         let inner = layout::infer_size(sizes, n).map_err(|_| Error::runtime(format!(
             "unflatten: Provided sizes {} don't multiply up to the size of dim {d} ({n}) in the input tensor", layout::fmt(sizes))))?;
         let mut shape = Dims::from_slice(&x.sizes()[..d]);

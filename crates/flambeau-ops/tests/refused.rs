@@ -190,6 +190,20 @@ fn more_numbers_than_memory_are_refused() {
 }
 
 #[test]
+fn lists_longer_than_memory_are_refused() {
+    let many = Some(Tensor::from_slice(&[1i64 << 50], &[1]).expect("a number"));
+    let cases: [(&str, Vec<Option<Tensor>>, Params); 2] = [
+        ("repeat_interleave_tensor", vec![x(&[1]), many], params![Value::None, Value::None]),
+        ("histogram", vec![x(&[3]), None], params![1i64 << 50, Value::None, false]),
+    ];
+    for (row, inputs, p) in cases {
+        let op = flambeau_ops::find(row).unwrap_or_else(|| panic!("no row {row}"));
+        let e = run(op, &inputs, &p).expect_err("refused");
+        assert!(e.message().contains("can't allocate memory"), "{row}: {}", e.message());
+    }
+}
+
+#[test]
 fn more_views_than_memory_are_refused() {
     let t = x(&[1]).map(|t| flambeau_ops::view::expand(&t, &[1 << 40]).expect("an expanded number"));
     for (row, p) in [("unbind", params![0]), ("split", params![1, 0]), ("chunk", params![1i64 << 40, 0])] {
