@@ -63,7 +63,7 @@ from .serialization import load, save  # noqa: E402, F401
 # Imported on first use, so that `import flambeau` stays fast.
 _LAZY = {
     "accelerator", "amp", "backends", "cpu", "cuda", "distributed", "distributions", "fft", "func", "futures",
-    "hub", "linalg", "masked", "mps", "multiprocessing", "nn", "onnx", "optim", "overrides", "signal",
+    "hub", "linalg", "masked", "mps", "multiprocessing", "nn", "onnx", "ops", "optim", "overrides", "signal",
     "special", "storage", "testing", "types", "utils", "version", "xpu",
 }
 

@@ -19,7 +19,7 @@ __all__ = [
     "vander",
 ]
 # Public in spite of the underscore: scripts call them.
-_UNDERSCORED = ["_chunk_cat", "_native_batch_norm_legit", "_segment_reduce"]
+_UNDERSCORED = ["_chunk_cat", "_dirichlet_grad", "_native_batch_norm_legit", "_segment_reduce"]
 
 _internal = _C._internal
 _histogramdd_result = collections.namedtuple("histogramdd", ["hist", "bin_edges"])

@@ -74,3 +74,30 @@ def test_checks_can_be_left_out():
         D.Distribution.set_default_validate_args(True)
     with pytest.raises(ValueError, match="GreaterThan"):
         D.Normal(0.0, -1.0)
+
+
+def test_gradients_of_beta_and_dirichlet_draws():
+    D = flambeau.distributions
+    flambeau.manual_seed(0)
+    # With one concentration 1, the distribution function is a power: x = u^(1/a), and 1 - x = u^(1/b).
+    a = flambeau.tensor([0.3, 1.0, 4.0, 60.0], dtype=flambeau.float64, requires_grad=True)
+    x = D.Beta(a, flambeau.ones_like(a)).rsample((50,))
+    (got,) = flambeau.autograd.grad(x.sum(), a)
+    expected = (-x * x.log() / a).sum(0).detach()
+    assert flambeau.allclose(got, expected, rtol=1e-9)
+    x = D.Beta(flambeau.ones_like(a), a).rsample((50,))
+    (got,) = flambeau.autograd.grad(x.sum(), a)
+    expected = ((1 - x) * (1 - x).log() / a).sum(0).detach()
+    assert flambeau.allclose(got, expected, rtol=1e-9)
+    # Points stay on the simplex; on average they move as the mean does.
+    c = flambeau.tensor([0.5, 2.0, 3.5], dtype=flambeau.float64, requires_grad=True)
+    points = D.Dirichlet(c).rsample((20000,))
+    assert points.grad_fn.name() == "_DirichletBackward"
+    (kept,) = flambeau.autograd.grad(points.sum(), c, retain_graph=True)
+    assert kept.abs().max() < 1e-8
+    weights = flambeau.tensor([1.0, -2.0, 0.5], dtype=flambeau.float64)
+    (got,) = flambeau.autograd.grad((points.mean(0) * weights).sum(), c)
+    (exact,) = flambeau.autograd.grad((D.Dirichlet(c).mean * weights).sum(), c)
+    assert flambeau.allclose(got, exact, atol=5e-3)
+    with pytest.raises(NotImplementedError, match="\"dirichlet\" not implemented for 'Half'"):
+        D.Dirichlet(flambeau.ones(2, dtype=flambeau.float16)).rsample()

@@ -136,3 +136,35 @@ CASES += [
     "torch.bernoulli(torch.ones(2, requires_grad=True)).requires_grad",
     "torch.nn.functional.batch_norm(torch.ones(0), torch.ones(0), torch.ones(0), training=True)",
 ]
+
+_ENDS = "torch.tensor([float('inf'), -float('inf'), float('nan')], dtype=torch.float64)"
+CASES += [f"torch.special.{name}({_ENDS})" for name in _UNARY if name not in ("entr", "erfcx")]
+CASES += [f"torch.special.{name}(torch.tensor([0.5, 2.0]), float('nan'))" for name in _POLYNOMIALS]
+CASES += [f"torch.special.{name}(2, 3.5)" for name in (*_POLYNOMIALS, "xlog1py", "zeta")]
+CASES += [
+    "torch._chunk_cat([torch.arange(6.0).view(1, 2, 3), torch.arange(6.0).view(1, 2, 3)], -1, 5)",
+    "torch._chunk_cat([torch.arange(10.0).view(5, 2), torch.arange(6.0).view(3, 2)], -2, 3)",
+    "torch._chunk_cat([torch.ones(2, 3), torch.ones(4)], 1, 3)",
+    "torch._chunk_cat([torch.ones(0), torch.ones(3)], 0, 1)",
+    "torch._chunk_cat([torch.ones(2, 2), torch.ones(3, 2)], -1, 2)",
+    "torch._chunk_cat([torch.ones(2), torch.ones(2, dtype=torch.float64)], 0, 2)",
+    "tuple(torch.histogramdd(torch.ones(3, 0, 2), [2, 1]))",
+    "torch.narrow_copy(torch.ones(3), 1, 0, 0)",
+    "torch._foreach_pow([torch.tensor([True, False])], True)",
+    "torch._foreach_pow([torch.tensor([True, False])], [False])",
+    "torch._foreach_pow(True, [torch.tensor([True, False])])",
+    "torch.native_batch_norm(torch.ones(2, 2, dtype=torch.bfloat16), torch.ones(2, dtype=torch.bfloat16), None, torch.ones(2, dtype=torch.bfloat16), torch.ones(2, dtype=torch.bfloat16), False, 0.1, 1e-5)[1]",
+    "torch.native_batch_norm(torch.ones(2, 2, dtype=torch.bfloat16), torch.ones(2), None, torch.ones(2), torch.ones(2), False, 0.1, 1e-5)[1]",
+    "torch.native_batch_norm(torch.arange(4.0).view(2, 2), None, None, None, None, True, 0.1, 1e-5, out=(torch.empty(2, 2), torch.empty(2), torch.empty(2)))",
+    "[t.requires_grad for t in torch.native_group_norm(torch.ones(0, 2, requires_grad=True), None, None, 0, 2, 1, 1, 1e-5)]",
+    "(lambda out: (torch.unbind_copy(torch.arange(4.0).view(2, 2), out=out), out)[1])([torch.empty(2), torch.empty(2)])",
+    "(lambda out: (torch.split_with_sizes_copy(torch.arange(6.0).view(2, 3), [1, 2], 1, out=out), out)[1])([torch.empty(2, 1), torch.empty(2, 2)])",
+    "torch.nn.functional.grid_sample(torch.arange(24.0, dtype=torch.float64).sin().view(1, 1, 2, 3, 4), torch.linspace(-1.1, 1.1, 12, dtype=torch.float64).view(1, 2, 2, 1, 3), mode='bicubic', align_corners=False)",
+]
+CASES += [
+    f"(lambda x: torch.autograd.grad(torch._foreach_{name}([x], {other})[0].sum(), x))(torch.tensor([1.0, 2.0, 3.0], requires_grad=True))"
+    for name in ("maximum", "minimum", "clamp_min", "clamp_max") for other in ("2", "[2.0]", "[torch.full((3,), 2.0)]")
+]
+CASES += [
+    "(lambda x: torch.autograd.grad(torch.nn.functional.layer_norm(x, (1,), torch.tensor([0.7])), x, torch.tensor([0.3])))(torch.tensor([1.7], requires_grad=True))",
+]

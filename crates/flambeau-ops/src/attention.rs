@@ -11,10 +11,6 @@ use crate::operand::*;
 use crate::reduce::sum;
 use crate::view::{expand, mt, reshape, transpose, unsqueeze};
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(smallvec::smallvec![t])
-}
-
 fn check_p(p: f64) -> Result<()> {
     check!((0.0..=1.0).contains(&p), Value, "dropout probability has to be between 0 and 1, but got {p}");
     Ok(())

@@ -9,10 +9,6 @@ use crate::operand::*;
 use crate::unary::{abs, isfinite, isnan, lgamma, log, neg};
 use crate::view::{reshape, unsqueeze};
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
-}
-
 /// A composite of one tensor: `name(Tensor input, *, Tensor? out=None)`.
 const fn plain(sig: &'static str, doc: &'static str, surfaces: u16, f: flambeau_core::op::Compose) -> OpDef {
     OpDef { sig, doc, surfaces, kind: Kind::Composite(f), ..BASE }

@@ -9,18 +9,6 @@ use flambeau_core::{Error, Result, Tensor, bail, call1, check, params};
 use crate::operand::*;
 use crate::view::{squeeze, unsqueeze};
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(smallvec::smallvec![t])
-}
-
-fn triple(v: &[i64], nd: usize, fill: i64) -> [i64; 3] {
-    let mut out = [fill; 3];
-    for i in 0..nd {
-        out[i] = if v.len() == 1 { v[0] } else { v.get(i).copied().unwrap_or(fill) };
-    }
-    out
-}
-
 /// Kernel params: stride, padding, dilation, groups, and the spatial sizes of whichever operand is computed.
 fn geometry(p: &Params, nd: usize) -> ConvParams {
     ConvParams {

@@ -40,9 +40,9 @@ copies! { COPIES:
     unfold_copy of view::unfold, "unfold_copy(Tensor input, int dimension, int size, int step, *, Tensor? out=None) -> Tensor", "`unfold`, copied.";
     diagonal_copy of view::diagonal, "diagonal_copy(Tensor input, int offset=0, int dim1=0, int dim2=1, *, Tensor? out=None) -> Tensor", "`diagonal`, copied.";
     select_copy of view::select, "select_copy(Tensor input, int dim, int index, *, Tensor? out=None) -> Tensor", "`select`, copied.";
-    split_copy of view::split, "split_copy(Tensor input, int split_size, int dim=0) -> Tensor[]", "`split`, copied.";
-    split_with_sizes_copy of view::split_sizes, "split_with_sizes_copy(Tensor input, int[] split_sizes, int dim=0) -> Tensor[]", "`split_with_sizes`, copied.";
-    unbind_copy of view::unbind, "unbind_copy(Tensor input, int dim=0) -> Tensor[]", "`unbind`, copied.";
+    split_copy of view::split, "split_copy(Tensor input, int split_size, int dim=0, *, Tensor[]? out=None) -> Tensor[]", "`split`, copied.";
+    split_with_sizes_copy of view::split_sizes, "split_with_sizes_copy(Tensor input, int[] split_sizes, int dim=0, *, Tensor[]? out=None) -> Tensor[]", "`split_with_sizes`, copied.";
+    unbind_copy of view::unbind, "unbind_copy(Tensor input, int dim=0, *, Tensor[]? out=None) -> Tensor[]", "`unbind`, copied.";
     view_as_real_copy of view::view_as_real, "view_as_real_copy(Tensor input, *, Tensor? out=None) -> Tensor", "`view_as_real`, copied.";
     view_as_complex_copy of view::view_as_complex, "view_as_complex_copy(Tensor input, *, Tensor? out=None) -> Tensor", "`view_as_complex`, copied.";
 }
@@ -70,7 +70,13 @@ rows! { MORE:
     narrow_copy = OpDef {
         sig: "narrow_copy(Tensor input, int dim, int start, int length, *, Tensor? out=None) -> Tensor",
         doc: "`narrow`, copied.",
-        kind: Kind::Composite(|x, p| copied(&crate::view::narrow::OP, x, p)),
+        kind: Kind::Composite(|x, p| {
+            let t = arg(x, 0)?;
+            check!(t.ndim() == 0 || p.int(0) < t.ndim() as i64, Runtime,
+                "Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false.  (Could this error message be improved?  \
+                 If so, please report an enhancement request to PyTorch.)");
+            copied(&crate::view::narrow::OP, x, p)
+        }),
         ..BASE
     };
     slice_copy = OpDef {

@@ -7,10 +7,6 @@ use flambeau_core::{Result, Tensor, check, params};
 use crate::operand::*;
 use crate::view::{squeeze, transpose, unsqueeze};
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
-}
-
 /// How many elements fall into each of `bins` equal parts of `[low, high]`; the last one is closed.
 fn histc(x: &Tensor, bins: i64, low: f64, high: f64) -> Result<Tensor> {
     check!(

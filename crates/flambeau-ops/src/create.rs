@@ -3,15 +3,11 @@
 use flambeau_core::alloc::list_of;
 use flambeau_core::device::backend;
 use flambeau_core::dtype::Category;
-use flambeau_core::op::{Diff, Kind, Meta, OpDef, Outs, Params, ParamsExt};
+use flambeau_core::op::{Diff, Kind, Meta, OpDef, Params, ParamsExt};
 use flambeau_core::{DType, Device, Error, Result, Scalar, Tensor, call1, check, default_dtype, params};
 
 use crate::copy::{format, format_strides};
 use crate::operand::*;
-
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(smallvec::smallvec![t])
-}
 
 const fn factory(sig: &'static str, doc: &'static str, f: flambeau_core::op::Compose) -> OpDef {
     OpDef { sig, doc, surfaces: F, kind: Kind::Composite(f), ..BASE }

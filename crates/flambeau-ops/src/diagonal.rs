@@ -9,10 +9,6 @@ use flambeau_core::{DType, Device, Result, Tensor, call1, check, params};
 use crate::operand::*;
 use crate::view::reshape;
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
-}
-
 /// A copy of `x` whose part seen through `op` is `src`.
 fn replaced(x: &Tensor, src: &Tensor, op: &ViewOp) -> Result<Outs> {
     let y = with_gaps(x)?;

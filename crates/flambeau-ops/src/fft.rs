@@ -11,10 +11,6 @@ use crate::decompose_run::{Stored, fill, read, write};
 use crate::operand::*;
 use crate::view::narrow;
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
-}
-
 type Device<'a> = &'a dyn flambeau_core::backend::Backend;
 
 /// The last dimension's length.

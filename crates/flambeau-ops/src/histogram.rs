@@ -46,7 +46,7 @@ fn outer_borders(data: impl Iterator<Item = f64>, range: Option<[f64; 2]>) -> Re
                 low = if v < low || v.is_nan() { v } else { low };
                 high = if v > high || v.is_nan() { v } else { high };
             }
-            if any { [low, high] } else { [0.0, 0.0] }
+            if any { [low, high] } else { [0.0, 1.0] }
         }
     };
     check!(

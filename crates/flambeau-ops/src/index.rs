@@ -1,15 +1,11 @@
 //! Reading and writing at computed positions.
 
 use flambeau_core::layout::{self, Dims, wrap_dim};
-use flambeau_core::op::{Diff, Kind, Meta, OpDef, Outs, Params, ParamsExt, Saves};
+use flambeau_core::op::{Diff, Kind, Meta, OpDef, Params, ParamsExt, Saves};
 use flambeau_core::{DType, Result, Scalar, Tensor, call1, check, params};
 
 use crate::operand::*;
 use crate::view::{expand, reshape};
-
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(smallvec::smallvec![t])
-}
 
 pub(crate) const INDEX: Saves = Saves { inputs: 2, outputs: 0, cross: false };
 

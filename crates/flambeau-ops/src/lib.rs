@@ -30,6 +30,7 @@ pub mod indexing;
 pub mod linalg;
 pub mod loss;
 pub mod matmul;
+mod matrices;
 pub mod native_norm;
 mod nodes;
 pub mod norm;
@@ -96,6 +97,7 @@ pub fn registry() -> &'static [&'static OpDef] {
             matmul::ROWS,
             decompose::ROWS,
             linalg::ROWS,
+            matrices::ROWS,
             fft::ROWS,
             spectrum::ROWS,
             selection::ROWS,

@@ -1,7 +1,7 @@
 //! Loss functions.
 
 use flambeau_core::layout;
-use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Outs, Params, ParamsExt, Saves, surface};
+use flambeau_core::op::{Diff, Inputs, Kind, Meta, OpDef, Params, ParamsExt, Saves, surface};
 use flambeau_core::{DType, Result, Tensor, bail, call1, check, params};
 
 use crate::binary::{add, div, mul, mul_scalar, sub};
@@ -10,10 +10,6 @@ use crate::reduce::{mean, sum};
 use crate::softmax::log_softmax;
 use crate::unary::{abs, exp, log, log1p, neg};
 use crate::view::reshape;
-
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(smallvec::smallvec![t])
-}
 
 /// `mean`, `sum` or `none`; the deprecated flags override it as in PyTorch.
 fn reduction(p: &Params, text: usize, size_average: usize, reduce: usize) -> Result<&str> {

@@ -3,17 +3,13 @@
 use flambeau_core::backend::Raw;
 use flambeau_core::c_name;
 use flambeau_core::layout::{self, Dims};
-use flambeau_core::op::{Diff, Grads, Kind, Meta, OpDef, Outs, Params, ParamsExt, surface};
+use flambeau_core::op::{Diff, Grads, Kind, Meta, OpDef, Params, ParamsExt, surface};
 use flambeau_core::{DType, Result, Scalar, Tensor, call1, check};
 
 use crate::binary::{add, mul};
 use crate::copy::conj;
 use crate::operand::*;
 use crate::view::{expand, mt, reshape, squeeze, unsqueeze};
-
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(smallvec::smallvec![t])
-}
 
 fn same_dtype(a: &Tensor, b: &Tensor) -> Result<()> {
     check!(

@@ -35,7 +35,9 @@ fn native_group_norm(x: Inputs, p: &Params) -> Result<Outs> {
     let y = call(&crate::norm::group_norm::OP, &[Some(t), opt(x, 1), opt(x, 2)], params![groups, p.float(4)])?;
     // PyTorch differentiates through these statistics, unlike those of layer norm.
     let rows = if t.numel() == 0 {
-        crate::create::zeros(&[n * groups, 1], t.dtype(), t.device())?
+        // Of nothing, but still a function of the input.
+        let nothing = crate::reduce::sum(t, &[], false)?;
+        crate::view::expand(&nothing, &[n * groups, 1])?
     } else {
         reshape(t, &[n * groups, -1])?
     };
@@ -57,7 +59,7 @@ fn native_batch_norm(
     let t = arg(&x, 0)?;
     let y = batch_norm(t, stats[0], stats[1], x[1], x[2], training, Some(momentum), eps)?;
     if !training {
-        let none = Tensor::empty(&[0], t.dtype().accumulate(), t.device())?;
+        let none = Tensor::empty(&[0], x[1].unwrap_or(t).dtype(), t.device())?;
         return Ok(Outs::from_iter([y, none.clone(), none]));
     }
     let used =
@@ -81,7 +83,7 @@ rows! { ROWS_ALL:
         ..BASE
     };
     native_batch_norm = OpDef {
-        sig: "native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
+        sig: "native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, *, (Tensor, Tensor, Tensor)? out=None) -> (Tensor, Tensor, Tensor)",
         doc: "`batch_norm` with the batch's mean and reciprocal deviation (empty where running statistics were used).",
         surfaces: F,
         aliases: &["_native_batch_norm_legit"],
@@ -89,7 +91,7 @@ rows! { ROWS_ALL:
         ..BASE
     };
     native_batch_norm_alone = OpDef {
-        sig: "_native_batch_norm_legit(Tensor input, Tensor? weight, Tensor? bias, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
+        sig: "_native_batch_norm_legit(Tensor input, Tensor? weight, Tensor? bias, bool training, float momentum, float eps, *, (Tensor, Tensor, Tensor)? out=None) -> (Tensor, Tensor, Tensor)",
         doc: "`native_batch_norm` without running statistics.",
         surfaces: F,
         kind: Kind::Composite(|x, p| native_batch_norm([opt(x, 0), opt(x, 1), opt(x, 2)], [None, None], p.bool(0), p.float(1), p.float(2))),

@@ -12,10 +12,6 @@ use crate::unary::rsqrt;
 use crate::variance::var_mean;
 use crate::view::reshape;
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(smallvec::smallvec![t])
-}
-
 /// Statistics of half-precision rows are kept in single precision.
 fn stat(d: DType) -> DType {
     d.accumulate()

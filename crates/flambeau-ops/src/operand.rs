@@ -44,6 +44,21 @@ pub const BASE: OpDef = OpDef {
     samples: None,
 };
 
+/// The result of a composite that returns one tensor.
+#[inline]
+pub fn one(t: Tensor) -> Result<Outs> {
+    Ok(smallvec::smallvec![t])
+}
+
+/// A window's setting for each of three dimensions, of which the last `3 - nd` are `fill`; one number counts for all.
+pub fn triple(v: &[i64], nd: usize, fill: i64) -> [i64; 3] {
+    let mut out = [fill; 3];
+    for i in 0..nd {
+        out[i] = if v.len() == 1 { v[0] } else { v.get(i).copied().unwrap_or(fill) };
+    }
+    out
+}
+
 /// The tensor argument `i` of a call, which the signature says is there.
 #[inline]
 pub fn arg<'a>(x: &[Option<&'a Tensor>], i: usize) -> Result<&'a Tensor> {

@@ -10,18 +10,6 @@ use crate::view::{squeeze, unsqueeze};
 
 const INDICES: Saves = Saves { inputs: 0, outputs: 2, cross: false };
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(smallvec::smallvec![t])
-}
-
-fn triple(v: &[i64], nd: usize, fill: i64) -> [i64; 3] {
-    let mut out = [fill; 3];
-    for i in 0..nd {
-        out[i] = if v.len() == 1 { v[0] } else { v.get(i).copied().unwrap_or(fill) };
-    }
-    out
-}
-
 /// Kernel params: kernel, stride, padding, dilation, output sizes, include-padding, divisor.
 fn geometry(p: &Params, nd: usize) -> PoolParams {
     PoolParams {

@@ -8,10 +8,6 @@ use flambeau_core::{DType, Device, Generator, Result, Scalar, Tensor, call, chec
 use crate::copy::format_strides;
 use crate::operand::*;
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(smallvec::smallvec![t])
-}
-
 /// Fills a tensor with draws from a generator.
 pub fn fill_random(t: &Tensor, kind: Distribution, generator: Option<Generator>) -> Result<()> {
     if t.device().is_meta() || t.numel() == 0 {

@@ -9,10 +9,6 @@ use crate::operand::*;
 use crate::unary;
 use crate::view::{expand, reshape, select, unsqueeze};
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
-}
-
 const BILINEAR: i64 = 0;
 const NEAREST: i64 = 1;
 const ZEROS: i64 = 0;
@@ -136,7 +132,6 @@ fn sampled(x: Inputs, p: &Params) -> Result<Outs> {
             shown(t)
         );
     }
-    check!(nd == 2 || mode <= NEAREST, Runtime, "grid_sampler(): bicubic interpolation only supports 4D input");
     let spatial = &t.sizes()[2..];
     let places: i64 = grid.sizes()[1..=nd].iter().product();
     let n = t.sizes()[0];

@@ -2,7 +2,7 @@
 //! and binomial. Drawn from the default generators in PyTorch's order, in double precision, on the host.
 
 use flambeau_core::generator::GeneratorState;
-use flambeau_core::op::{Kind, OpDef, Outs, ParamsExt};
+use flambeau_core::op::{Kind, OpDef, ParamsExt};
 use flambeau_core::{DType, Generator, Result, Tensor, check};
 
 use crate::operand::*;
@@ -214,6 +214,34 @@ fn gamma_gradient(alpha: f64, x: f64) -> f64 {
     -x * ((x.ln() - digamma(alpha)) * sum + derived)
 }
 
+/// How coordinate `x` of a draw from a Dirichlet distribution moves with its concentration `alpha`, relative to the rest
+/// `1 - x`: `x` alone has Beta(`alpha`, `total - alpha`), so this is `-(dF/dalpha) / (dF/dx) / (1 - x)`.
+fn dirichlet_gradient(x: f64, alpha: f64, total: f64) -> f64 {
+    let beta = total - alpha;
+    if x.is_nan() || alpha.is_nan() || beta.is_nan() {
+        return f64::NAN;
+    }
+    if x <= 0.0 || alpha <= 0.0 || beta <= 0.0 {
+        return 0.0;
+    }
+    let y = 1.0 - x;
+    // Both tails have a hypergeometric series (DLMF 8.17.7) of positive terms, of which one converges fast.
+    let (near, far) = (x * (total / (alpha + 1.0)).max(1.0), y * (total / (beta + 1.0)).max(1.0));
+    let left = near <= far;
+    let (z, first) = if left { (x, alpha + 1.0) } else { (y, beta + 1.0) };
+    let (mut term, mut slope, mut sum, mut derived) = (1.0, 0.0, 1.0, 0.0);
+    let mut n = 0.0;
+    while n < 1e7 && term * (1.0 + f64::abs(slope)) > 1e-18 * sum {
+        term *= z * (total + n) / (first + n);
+        slope += if left { 1.0 / (total + n) - 1.0 / (first + n) } else { 1.0 / (total + n) };
+        sum += term;
+        derived += term * slope;
+        n += 1.0;
+    }
+    let log = x.ln() + digamma(total) - digamma(alpha);
+    if left { -x / alpha * ((log - 1.0 / alpha) * sum + derived) } else { x / beta * (log * sum + derived) }
+}
+
 /// By recurrence to large arguments, then the asymptotic series.
 fn digamma(mut x: f64) -> f64 {
     let mut y = 0.0;
@@ -263,10 +291,6 @@ fn each(
     Tensor::from_slice(&values, a.sizes())?.cast_raw(a.dtype())
 }
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
-}
-
 const fn drawn(sig: &'static str, doc: &'static str, surfaces: u16, f: flambeau_core::op::Compose) -> OpDef {
     OpDef { sig, doc, surfaces, kind: Kind::Composite(f), ..BASE }
 }
@@ -312,6 +336,23 @@ rows! { ROWS_ALL:
         let values: Vec<f64> = a.iter().zip(&y).map(|(&a, &y)| gamma_gradient(a, y)).collect();
         one(Tensor::from_slice(&values, t.sizes())?.cast_raw(t.dtype())?)
     });
+    dirichlet_grad = drawn("_dirichlet_grad(Tensor x, Tensor alpha, Tensor total) -> Tensor",
+        "How coordinates `x` of points of simplexes move with their own concentrations `alpha`, relative to `1 - x`; `total` is the sum of all concentrations.", F, |x, _| {
+        let t = arg(x, 0)?;
+        floating(t, "_dirichlet_grad_cpu")?;
+        let sizes = t.sizes();
+        let read = |i: usize| -> Result<Vec<f64>> {
+            let other = arg(x, i)?;
+            check!(other.dtype() == t.dtype(), Runtime, "expected scalar type {} but found {}", t.dtype().scalar_name(), other.dtype().scalar_name());
+            crate::view::expand(&other.detach(), sizes)?.to_vec()
+        };
+        if t.device().is_meta() {
+            return one(Tensor::empty(sizes, t.dtype(), t.device())?);
+        }
+        let (v, alpha, total) = (read(0)?, read(1)?, read(2)?);
+        let values: Vec<f64> = v.iter().zip(alpha.iter().zip(&total)).map(|(&v, (&a, &t))| dirichlet_gradient(v, a, t)).collect();
+        one(Tensor::from_slice(&values, sizes)?.cast_raw(t.dtype())?)
+    });
     sample_dirichlet = drawn("_sample_dirichlet(Tensor input, Generator? generator=None) -> Tensor",
         "Points of simplexes with the concentrations `input` along the last dimension, without a gradient.", INTERNAL, |x, p| {
         let t = arg(x, 0)?;
@@ -333,7 +374,39 @@ pub static ROWS: &[&[&OpDef]] = &[ROWS_ALL];
 
 #[cfg(test)]
 mod tests {
-    use super::gamma_gradient;
+    use super::{dirichlet_gradient, gamma_gradient};
+
+    #[test]
+    fn gradients_of_dirichlet_numbers() {
+        // Beta(a, 1) has F = x^a.
+        for (x, a) in [(0.2, 0.3), (0.5, 1.0), (0.9, 7.0), (1e-6, 0.1), (1.0 - 1e-9, 2.0)] {
+            let exact = -x * f64::ln(x) / a / (1.0 - x);
+            let got = dirichlet_gradient(x, a, a + 1.0);
+            assert!((got - exact).abs() < 1e-8 * exact, "{x} {a}: {got} and {exact}");
+        }
+        // By differences of mpmath's incomplete beta function at 90 digits.
+        for [x, a, total, exact] in REFERENCE {
+            let got = dirichlet_gradient(x, a, total);
+            assert!((got - exact).abs() < 1e-9 * exact, "{x} {a} {total}: {got} and {exact}");
+        }
+        // The end of the interval, and a lone coordinate that cannot move.
+        assert!(dirichlet_gradient(1.0, 2.0, 5.0).is_finite());
+        assert_eq!([dirichlet_gradient(0.0, 2.0, 5.0), dirichlet_gradient(1.0, 2.0, 2.0)], [0.0, 0.0]);
+    }
+
+    #[rustfmt::skip]
+    const REFERENCE: [[f64; 4]; 10] = [
+        [0.2, 1.0, 6.0, 0.22684161211407127],
+        [0.5, 2.0, 6.0, 0.23442466806126224],
+        [0.3, 3.0, 6.0, 0.14160337428946511],
+        [0.999, 0.7, 0.9, 2.3240679630398498],
+        [0.999, 40.0, 41.5, 0.024833916365572622],
+        [0.01, 0.05, 3.05, 0.65548265082555589],
+        [1e-05, 2.5, 4000.0, 1.7501241927672782e-5],
+        [0.52, 900.0, 1750.0, 0.0005748076847466196],
+        [0.25, 3.0, 300.5, 0.011677234443307442],
+        [0.8, 0.2, 9.0, 0.80560575055111166],
+    ];
 
     #[test]
     fn gradients_of_gamma_numbers_follow_from_the_exponential_case() {

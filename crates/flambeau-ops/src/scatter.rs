@@ -3,17 +3,13 @@
 use flambeau_core::autograd::OutMeta;
 use flambeau_core::backend::{Backend, ScatterReduce};
 use flambeau_core::layout::{self, Dims, wrap_dim};
-use flambeau_core::op::{Diff, Grads, Inputs, Kind, Metas, OpDef, Outs, Params, ParamsExt, Saves};
+use flambeau_core::op::{Diff, Grads, Inputs, Kind, Metas, OpDef, Params, ParamsExt, Saves};
 use flambeau_core::{DType, Error, Result, Scalar, Tensor, call1, check, params};
 
 use crate::binary::mul;
 use crate::index::{INDEX, check_gather, check_index, gather, index_select, lifted};
 use crate::operand::*;
 use crate::view::{expand, reshape};
-
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
-}
 
 fn scatter_run(b: &dyn Backend, x: Inputs, o: &[Tensor], dim: i64, reduce: ScatterReduce) -> Result<()> {
     let (t, index, src) = (arg(x, 0)?, arg(x, 1)?, arg(x, 2)?);

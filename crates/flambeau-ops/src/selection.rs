@@ -9,10 +9,6 @@ use flambeau_core::{DType, Result, Scalar, Tensor, call, call1, check, params};
 use crate::operand::*;
 use crate::view::{expand, reshape};
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
-}
-
 fn whole(data: &[i64], sizes: &[i64]) -> Result<Tensor> {
     Tensor::from_slice(data, sizes)
 }
@@ -392,10 +388,22 @@ rows! { ROWS_ALL:
             let (d, chunks) = (p.int(1), p.int(2));
             check!(!x.is_empty(), Runtime, "_chunk_cat expects a non-empty input tensor list");
             check!(chunks >= 1, Runtime, "_chunk_cat expects positive num_chunks");
+            let first = arg(x, 0)?;
+            for i in 1..x.len() {
+                check!(arg(x, i)?.dtype() == first.dtype(), Runtime, "_chunk_cat expects all input tensors with the same dtype");
+            }
+            // The first tensor says what a negative dimension means.
+            let d = wrap_dim(d, first.ndim())?;
+            for i in 0..x.len() {
+                let t = arg(x, i)?;
+                check!(t.numel() > 0, Runtime, "_chunk_cat expects non-empty tensor");
+                check!(d < t.ndim(), Runtime, "_chunk_cat expects dim < ndim for all input tensors");
+                check!(t.sizes()[..d] == first.sizes()[..d], Runtime,
+                    "_chunk_cat expects same sizes of 0,...,dim-1 dimensions for all tensors");
+            }
             let mut parts = Vec::new();
             for i in 0..x.len() {
                 let t = arg(x, i)?;
-                let d = wrap_dim(d, t.ndim())?;
                 let n = t.size(d as i64)?;
                 let each = (n + chunks - 1) / chunks;
                 let mut sizes = Dims::from_slice(t.sizes());
@@ -403,12 +411,9 @@ rows! { ROWS_ALL:
                 let whole = crate::shape::cat(&[t, &crate::create::zeros(&sizes, t.dtype(), t.device())?], d as i64)?;
                 let mut to = Dims::from_slice(&t.sizes()[..d]);
                 to.extend_from_slice(&[chunks, -1]);
-                if whole.numel() == 0 {
-                    to[d + 1] = 0;
-                }
                 parts.push(reshape(&whole, &to)?);
             }
-            one(crate::shape::cat(&parts.iter().collect::<Vec<_>>(), d + 1)?)
+            one(crate::shape::cat(&parts.iter().collect::<Vec<_>>(), d as i64 + 1)?)
         }),
         ..BASE
     };

@@ -9,10 +9,6 @@ use flambeau_core::{Result, Scalar, Tensor, call1, check, params};
 use crate::operand::*;
 use crate::view::{expand, narrow, reshape, unsqueeze};
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(smallvec::smallvec![t])
-}
-
 /// The tensors of a list argument that starts the inputs.
 fn list<'a>(x: Inputs<'a>) -> Result<Vec<&'a Tensor>> {
     (0..x.len()).map(|i| arg(x, i)).collect()

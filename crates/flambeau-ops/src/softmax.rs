@@ -1,17 +1,13 @@
 //! Softmax, its logarithm, and their gradients.
 
 use flambeau_core::layout::wrap_dim;
-use flambeau_core::op::{Diff, Kind, Meta, Metas, OpDef, Outs, Params, ParamsExt, surface};
+use flambeau_core::op::{Diff, Kind, Meta, Metas, OpDef, Params, ParamsExt, surface};
 use flambeau_core::{DType, Result, Tensor, call1, check, params};
 
 use crate::binary::{div, mul, sub};
 use crate::operand::*;
 use crate::reduce::{amax, sum};
 use crate::unary::{exp, log};
-
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(smallvec::smallvec![t])
-}
 
 fn meta(x: flambeau_core::op::Inputs, p: &Params) -> Result<Metas> {
     let x = arg(x, 0)?;

@@ -36,6 +36,31 @@ fn infer2(x: Inputs, kernel: &str, half: bool, ints: bool) -> Result<Metas> {
     Ok(smallvec::smallvec![broadcast_meta(&[a, b], d)?])
 }
 
+/// Two numbers are not enough: one of the operands is a tensor. `names`: what PyTorch calls them.
+fn one_tensor(x: Inputs, name: &str, names: [&str; 3]) -> Result<()> {
+    let (a, b) = (arg(x, 0)?, arg(x, 1)?);
+    if !(a.is_wrapped() && b.is_wrapped()) {
+        return Ok(());
+    }
+    let kind = |t: &Tensor| match t.dtype() {
+        DType::Bool => "bool",
+        d if d.is_complex() => "complex",
+        d if d.is_float() => "float",
+        _ => "int",
+    };
+    let [first, second, number] = names;
+    Err(Error::type_error(format!(
+        "special_{name}() received an invalid combination of arguments - got ({}, {}), but expected one of:\n \
+         * (Tensor {first}, Tensor {second}, *, Tensor out = None)\n \
+         * (Number {number}, Tensor {second}, *, Tensor out = None)\n \
+         * (Tensor {first}, Number {second}, *, Tensor out = None)\n",
+        kind(a),
+        kind(b)
+    )))
+}
+
+const INPUT_OTHER: [&str; 3] = ["input", "other", "self"];
+
 /// `g` times a real derivative.
 fn chain(c: &Vjp, d: Result<Tensor>) -> Result<Tensor> {
     mul(c.g(), &d?)
@@ -168,7 +193,10 @@ macro_rules! polynomials {
             $name = polynomial(
                 concat!(stringify!($name), "(Tensor|Scalar input, Tensor|Scalar n, *, Tensor? out=None) -> Tensor"),
                 $doc,
-                |x, _| infer2(x, concat!(stringify!($name), "_cpu"), false, true),
+                |x, _| {
+                    one_tensor(x, stringify!($name), ["x", "n", "x"])?;
+                    infer2(x, concat!(stringify!($name), "_cpu"), false, true)
+                },
                 |b, x, o, _| run_as(b, BinaryOp::Orthogonal, x, o, &[Polynomial::$kind as u8 as f64]),
             );
         )* }
@@ -218,7 +246,7 @@ rows! { MORE:
         doc: "input * log1p(other), zero where input is zero.",
         surfaces: SPECIAL,
         kind: Kind::Kernel {
-            infer: |x, _| infer2(x, "xlog1py_cpu", true, true),
+            infer: |x, _| { one_tensor(x, "xlog1py", INPUT_OTHER)?; infer2(x, "xlog1py_cpu", true, true) },
             run: |b, x, o, _| run_as(b, BinaryOp::Xlog1py, x, o, &[]),
         },
         diff: vjp(|c| grads!(c;
@@ -240,7 +268,7 @@ rows! { MORE:
         doc: "Hurwitz' zeta function: the sum of (k + other)^-input over all k >= 0.",
         surfaces: SPECIAL,
         kind: Kind::Kernel {
-            infer: |x, _| infer2(x, "zeta_cpu", false, true),
+            infer: |x, _| { one_tensor(x, "zeta", INPUT_OTHER)?; infer2(x, "zeta_cpu", false, true) },
             run: |b, x, o, _| run_as(b, BinaryOp::Zeta, x, o, &[]),
         },
         diff: vjp(|c| grads!(c;

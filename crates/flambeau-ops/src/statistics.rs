@@ -10,10 +10,6 @@ use crate::reduce::sum;
 use crate::unary::{isnan, logical_not};
 use crate::view::{narrow, reshape, select, squeeze, unsqueeze};
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(Outs::from_iter([t]))
-}
-
 /// Values and positions in ascending order along `dim`; NaN last.
 fn sorted(x: &Tensor, dim: i64) -> Result<(Tensor, Tensor)> {
     let mut y = call(&crate::order::sort::OP, &[Some(x)], params![dim, false, true])?;

@@ -9,10 +9,6 @@ use flambeau_core::{DType, Error, Result, Scalar, Tensor, call1, check, params};
 
 use crate::operand::*;
 
-fn one(t: Tensor) -> Result<Outs> {
-    Ok(smallvec::smallvec![t])
-}
-
 fn matrix(s: &mut Samples, p: Params) {
     let x = s.normal(&[2, 3, 4]);
     s.push(vec![Some(x)], p, 1);

@@ -3,6 +3,7 @@
 mod common;
 
 use common::*;
+use common::{halves as x, zeroes as i};
 use flambeau_core::op::Params;
 use flambeau_core::{DType, ErrorKind, Tensor, params};
 
@@ -13,17 +14,6 @@ struct Case {
     sizes: &'static [i64],
     /// The number that every element has, where it has one.
     value: Option<f64>,
-}
-
-fn x(sizes: &[i64]) -> Option<Tensor> {
-    flambeau_ops::init();
-    let n = flambeau_core::layout::numel(sizes) as usize;
-    Some(Tensor::from_slice(&vec![0.5f64; n], sizes).expect("as many numbers"))
-}
-
-fn i(sizes: &[i64]) -> Option<Tensor> {
-    let n = flambeau_core::layout::numel(sizes) as usize;
-    Some(Tensor::from_slice(&vec![0i64; n], sizes).expect("as many numbers"))
 }
 
 fn cases_of_nothing() -> Vec<Case> {

@@ -4,19 +4,9 @@
 mod common;
 
 use common::*;
+use common::{halves as x, zeroes as i};
 use flambeau_core::op::{Params, Value};
 use flambeau_core::{DType, Device, Scalar, Tensor, params};
-
-fn x(sizes: &[i64]) -> Option<Tensor> {
-    flambeau_ops::init();
-    let n = flambeau_core::layout::numel(sizes) as usize;
-    Some(Tensor::from_slice(&vec![0.5f64; n], sizes).expect("as many numbers"))
-}
-
-fn i(sizes: &[i64]) -> Option<Tensor> {
-    let n = flambeau_core::layout::numel(sizes) as usize;
-    Some(Tensor::from_slice(&vec![0i64; n], sizes).expect("as many numbers"))
-}
 
 const HUGE: i64 = 1 << 62;
 

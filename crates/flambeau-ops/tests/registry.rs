@@ -86,6 +86,24 @@ fn rows_that_compute_have_samples() {
 }
 
 #[test]
+fn composites_have_samples_too() {
+    use composites::{FACTORIES, RANDOM, WRITERS};
+    let all: std::collections::HashMap<&str, bool> =
+        cases(DType::F64).into_iter().map(|(op, samples)| (op.name, !samples.is_empty())).collect();
+    let excused = [FACTORIES, RANDOM, WRITERS].concat();
+    let mut missing: Vec<&str> =
+        all.iter().filter(|(name, sampled)| !*sampled && !excused.contains(name)).map(|(name, _)| *name).collect();
+    missing.sort_unstable();
+    // A table that speaks of rows that are no more, or that have their own samples, is out of date.
+    let mut stale: Vec<&str> = composites::names()
+        .filter(|name| flambeau_ops::find(name).is_none_or(|op| op.samples.is_some()))
+        .chain(excused.iter().copied().filter(|name| all.get(name) != Some(&false)))
+        .collect();
+    stale.sort_unstable();
+    assert!(missing.is_empty() && stale.is_empty(), "without samples: {missing:?}; out of date: {stale:?}");
+}
+
+#[test]
 fn derivatives_that_nobody_wrote_are_refused() {
     for (op, samples) in cases(DType::F64).into_iter().filter(|(op, _)| REFUSES_DERIVATIVES.contains(&op.name)) {
         for s in samples {

@@ -10,7 +10,7 @@ __all__ = ["Dirichlet"]
 
 
 class Dirichlet(ExponentialFamily):
-    """Points of a simplex, of concentrations ``concentration``. Draws have no gradient yet: ``rsample`` says so."""
+    """Points of a simplex, of concentrations ``concentration``."""
 
     arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
     support = constraints.simplex

@@ -6,20 +6,25 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_4, PI};
 
 const EULER: f64 = 0.577_215_664_901_532_9;
 
+/// NaN at both ends, as in PyTorch, whose asymptotic forms take the cosine of infinity.
+fn bounded(x: f64, f: fn(f64) -> f64) -> f64 {
+    if x.is_infinite() { f64::NAN } else { f(x) }
+}
+
 pub fn bessel_j0(x: f64) -> f64 {
-    libm::j0(x)
+    bounded(x, libm::j0)
 }
 
 pub fn bessel_j1(x: f64) -> f64 {
-    libm::j1(x)
+    bounded(x, libm::j1)
 }
 
 pub fn bessel_y0(x: f64) -> f64 {
-    libm::y0(x)
+    bounded(x, libm::y0)
 }
 
 pub fn bessel_y1(x: f64) -> f64 {
-    libm::y1(x)
+    bounded(x, libm::y1)
 }
 
 /// `sin(x) / x`, the spherical Bessel function of order zero.
@@ -131,6 +136,9 @@ pub fn entr(x: f64) -> f64 {
 
 /// Airy's function Ai: fitted series, and far to the left the asymptotic one (Abramowitz and Stegun 10.4.60).
 pub fn airy_ai(x: f64) -> f64 {
+    if x.is_infinite() {
+        return f64::NAN;
+    }
     if x > 2.0 {
         let root = x.sqrt();
         let z = 2.0 / 3.0 * x * root;
@@ -142,9 +150,6 @@ pub fn airy_ai(x: f64) -> f64 {
     }
     if x.is_nan() {
         return x;
-    }
-    if x == f64::NEG_INFINITY {
-        return 0.0;
     }
     let a = -x;
     let root = a.sqrt();
@@ -308,7 +313,7 @@ mod tests {
             (erfcx(-30.0), log_ndtr(f64::INFINITY), entr(0.0), entr(-1.0)),
             (f64::INFINITY, 0.0, 0.0, f64::NEG_INFINITY)
         );
-        assert_eq!((airy_ai(f64::INFINITY), airy_ai(f64::NEG_INFINITY)), (0.0, 0.0));
+        assert!(airy_ai(f64::INFINITY).is_nan() && airy_ai(f64::NEG_INFINITY).is_nan());
         assert_eq!((igamma(1.0, 0.0), igammac(1.0, 0.0), igamma(0.0, 1.0)), (0.0, 1.0, 1.0));
         assert!(igamma(-1.0, 1.0).is_nan() && igammac(0.0, 0.0).is_nan());
         assert_eq!((igamma(1.0, f64::INFINITY), igamma(f64::INFINITY, 1.0)), (1.0, 0.0));

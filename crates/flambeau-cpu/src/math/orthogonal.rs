@@ -13,14 +13,11 @@ fn chebyshev_inside(family: Polynomial, x: f64, n: f64) -> f64 {
     }
 }
 
-/// The polynomial of degree `n` (its whole part; zero where it is negative) at `x`.
+/// The polynomial of degree `n` (its whole part; zero where it is negative or NaN) at `x`.
 pub fn value(family: Polynomial, x: f64, n: f64) -> f64 {
     use Polynomial as P;
-    if n.is_nan() {
-        return f64::NAN;
-    }
-    let n = n as i64;
-    if n < 0 {
+    let (missing, n) = (n.is_nan(), n as i64);
+    if missing || n < 0 {
         return 0.0;
     }
     let family = match family {

@@ -253,8 +253,9 @@ pub fn i0e(x: f64) -> f64 {
 }
 
 pub fn i0(x: f64) -> f64 {
+    // As PyTorch: its formula divides one infinity by another.
     if x.is_infinite() {
-        return f64::INFINITY;
+        return f64::NAN;
     }
     // In two factors: the result overflows later than e^x.
     let e = (0.5 * x.abs()).exp();
@@ -271,7 +272,7 @@ pub fn i1e(x: f64) -> f64 {
 
 pub fn i1(x: f64) -> f64 {
     if x.is_infinite() {
-        return x;
+        return f64::NAN;
     }
     let e = (0.5 * x.abs()).exp();
     i1e(x) * e * e

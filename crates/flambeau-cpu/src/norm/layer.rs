@@ -203,10 +203,11 @@ unsafe fn gradient<I: Isa, T: FloatValue>(
     });
     // gx = rstd * (gw - s/n - xhat * (rstd * sx)/n), with xhat = (x - mean) * rstd
     let slope = -(sx * rstd * rstd * rstd / count);
-    let offset = -(s / count * rstd);
+    // Subtracted before anything is scaled, so that a row of one number has no gradient at all, as in PyTorch.
+    let even = s / count;
     for j in 0..n {
         let gw = g[j].up() * w(j);
-        out[j] = T::down((x[j].up() - mean).fma::<I>(slope, gw.fma::<I>(rstd, offset)));
+        out[j] = T::down((x[j].up() - mean).fma::<I>(slope, (gw - even) * rstd));
     }
 }
 

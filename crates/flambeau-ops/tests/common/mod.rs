@@ -1,6 +1,7 @@
 //! What the registry-driven tests share: calls, numbers, other layouts of a tensor, and a list of failures.
 #![allow(dead_code)]
 
+pub mod composites;
 pub mod stand_ins;
 
 use flambeau_core::autograd;
@@ -40,7 +41,7 @@ pub fn cases(dtype: DType) -> Vec<(&'static OpDef, Vec<Sample>)> {
         .filter(|op| only.as_ref().is_none_or(|o| o.split(',').any(|name| name == op.name)))
         .map(|op| {
             let mut s = Samples::new(dtype);
-            if let Some(f) = op.samples {
+            if let Some(f) = op.samples.or_else(|| composites::of(op.name)) {
                 autograd::no_grad(|| f(&mut s));
             }
             (*op, s.list)
@@ -237,4 +238,17 @@ pub fn gradients(outs: &[Tensor], cotangents: &[Tensor], x: &Xs, grad: u16, crea
 
 pub fn meta_of(t: &Tensor) -> Tensor {
     Tensor::empty_strided(t.sizes(), t.strides(), t.dtype(), Device::META).expect("its own strides")
+}
+
+/// An input of halves.
+pub fn halves(sizes: &[i64]) -> Option<Tensor> {
+    flambeau_ops::init();
+    let n = flambeau_core::layout::numel(sizes) as usize;
+    Some(Tensor::from_slice(&vec![0.5f64; n], sizes).expect("as many numbers"))
+}
+
+/// An input of indices, all zero.
+pub fn zeroes(sizes: &[i64]) -> Option<Tensor> {
+    let n = flambeau_core::layout::numel(sizes) as usize;
+    Some(Tensor::from_slice(&vec![0i64; n], sizes).expect("as many numbers"))
 }
