@@ -44,8 +44,9 @@ def slice(self, dim=0, start=None, end=None, step=1):
     """A view of every ``step``-th slice along ``dim`` from ``start`` to before ``end``."""
     if step <= 0:
         raise RuntimeError("slice step must be positive")
-    part = builtins.slice(start, end, step)
-    return self[(builtins.slice(None),) * (dim % max(self.dim(), 1)) + (part,)]
+    self.size(dim)  # IndexError where there is no such dimension
+    whole = builtins.slice(None)
+    return self[(whole,) * (dim % self.dim()) + (builtins.slice(start, end, step),)]
 
 
 def _batch_norm_with_update(input, weight, bias, running_mean, running_var, momentum, eps):

@@ -168,3 +168,17 @@ CASES += [
 CASES += [
     "(lambda x: torch.autograd.grad(torch.nn.functional.layer_norm(x, (1,), torch.tensor([0.7])), x, torch.tensor([0.3])))(torch.tensor([1.7], requires_grad=True))",
 ]
+
+_A, _P = "torch.ops.aten", "torch.softmax(torch.arange(6.0).view(2, 3), 1)"
+CASES += [
+    f"{_A}.add.Tensor(torch.ones(2), torch.arange(2.0), alpha=3)", f"{_A}.mm.default(torch.ones(2, 3), torch.ones(3, 1))",
+    f"{_A}.relu(torch.tensor([-1.0, 2.0]))", f"{_A}.sum.dim_IntList(torch.ones(2, 3), [1])", f"repr({_A}.add)",
+    f"str({_A}.add.Tensor)", f"repr({_A}.add.Tensor)", f"{_A}.no_such_operation", "torch.ops.nobody.add",
+    f"{_A}._softmax_backward_data(torch.arange(6.0).view(2, 3), {_P}, 1, torch.float32)",
+    f"{_A}._log_softmax_backward_data(torch.arange(6.0).view(2, 3), {_P}.log(), 1, torch.float32)",
+    f"{_A}._safe_softmax(torch.tensor([[1.0, 2.0], [-float('inf')] * 2]), -1)",
+    f"{_A}.native_dropout_backward(torch.ones(3), torch.tensor([True, False, True]), 2.0)",
+    f"{_A}.slice.Tensor(torch.arange(6.0).view(2, 3), -1, 0, 3, 2)", f"{_A}.slice.Tensor(torch.ones(3), 0, 0, 2, -1)",
+    f"{_A}.slice.Tensor(torch.ones(3), 2, 0, 2)", f"{_A}._batch_norm_with_update(torch.arange(6.0).view(3, 2), None, None, torch.zeros(2), torch.ones(2), 0.1, 1e-5)",
+    f"(lambda y, i: {_A}.max_pool2d_with_indices_backward(torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 4, 4), [2, 2], [2, 2], [0, 0], [1, 1], False, i))(*torch.nn.functional.max_pool2d(torch.arange(16.0).sin().view(1, 1, 4, 4), 2, return_indices=True))",
+]
