@@ -73,6 +73,7 @@ rows! { ROWS_ALL:
         doc: "`layer_norm` with each row's mean and reciprocal deviation.",
         surfaces: F,
         kind: Kind::Composite(native_layer_norm),
+        diff_outputs: 1,
         ..BASE
     };
     native_group_norm = OpDef {
@@ -88,6 +89,7 @@ rows! { ROWS_ALL:
         surfaces: F,
         aliases: &["_native_batch_norm_legit"],
         kind: Kind::Composite(|x, p| native_batch_norm([opt(x, 0), opt(x, 1), opt(x, 2)], [opt(x, 3), opt(x, 4)], p.bool(0), p.float(1), p.float(2))),
+        diff_outputs: 1,
         ..BASE
     };
     native_batch_norm_alone = OpDef {
@@ -95,6 +97,7 @@ rows! { ROWS_ALL:
         doc: "`native_batch_norm` without running statistics.",
         surfaces: F,
         kind: Kind::Composite(|x, p| native_batch_norm([opt(x, 0), opt(x, 1), opt(x, 2)], [None, None], p.bool(0), p.float(1), p.float(2))),
+        diff_outputs: 1,
         ..BASE
     };
 }

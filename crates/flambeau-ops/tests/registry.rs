@@ -282,7 +282,8 @@ fn the_layout_of_inputs_does_not_matter() {
 }
 
 /// Rows whose meaning depends on strides.
-const LAYOUT_BOUND: [&str; 4] = ["view", "as_strided", "view_dtype", "view_as_complex"];
+const LAYOUT_BOUND: [&str; 7] =
+    ["view", "as_strided", "view_dtype", "view_as_complex", "view_copy", "as_strided_copy", "view_as_complex_copy"];
 
 fn to_meta(x: &[Option<Tensor>]) -> Xs {
     x.iter().map(|t| t.as_ref().map(|t| if t.is_wrapped() { t.clone() } else { meta_of(t) })).collect()
@@ -303,6 +304,8 @@ fn the_meta_device_knows_shape_dtype_and_strides() {
                 let meta = match autograd::no_grad(|| run(op, &to_meta(&x), &s.params)) {
                     Ok(m) => m,
                     Err(e) if e.kind() == ErrorKind::NotImplemented => continue,
+                    // Rows that look at numbers to know a shape or a way.
+                    Err(e) if e.message().contains("cannot be called on meta tensors") => continue,
                     Err(e) => return Err(e.message().into()),
                 };
                 for (a, b) in real.iter().zip(&meta) {
@@ -333,7 +336,10 @@ fn single_precision_is_close_to_double() {
         800,
         |_| true,
         |op, s| {
-            // Another precision may find the other sign of a vector.
+            // Another precision may find the other sign of a vector; the kernels' stand-ins do not show it.
+            if ["svd", "linalg_svd"].contains(&op.name) {
+                return Ok(());
+            }
             let op = stand_ins::of(op);
             let x = leaves(&s.inputs, s.grad);
             let narrow = values_and_gradients(op, &x, s)?;

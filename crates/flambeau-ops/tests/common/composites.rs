@@ -122,6 +122,24 @@ fn definite(s: &mut Samples, sizes: &[i64]) -> Tensor {
     flambeau_ops::matmul::matmul(&x, &flambeau_ops::view::mt(&x).expect("a matrix")).expect("a square")
 }
 
+/// L and U of a regular matrix, and its exchanges of rows.
+fn factors(s: &mut Samples) -> (Tensor, Tensor) {
+    let x = regular(s, &[3, 3]);
+    let op = flambeau_ops::find("lu_factor").expect("a row");
+    let mut y = flambeau_core::call(op, &[Some(&x)], params![true]).expect("a regular matrix");
+    let pivots = y.remove(1);
+    (y.remove(0), pivots)
+}
+
+fn complex(s: &mut Samples, sizes: &[i64]) -> Tensor {
+    let pairs = s.normal(&[sizes, &[2]].concat());
+    flambeau_core::call::view(&flambeau_core::view::ViewOp::AsComplex, &pairs).expect("pairs").detach()
+}
+
+fn borders(s: &Samples) -> Tensor {
+    Tensor::from_slice(&[-0.5, 0.0, 0.5], &[3]).expect("three numbers").cast_raw(s.dtype).expect("casts")
+}
+
 fn squares(s: &mut Samples, p: Params, grad: u16) {
     for sizes in [&[3i64, 3][..], &[2, 2, 2]] {
         let x = regular(s, sizes);
@@ -167,6 +185,7 @@ static ELEMENTWISE: &[(&str, Draw)] = &[
     ("relu6", |s| put(s, &[&[2, 3]], params![])),
     ("softsign", |s| put(s, &[&[2, 3]], params![])),
     ("tanhshrink", |s| put(s, &[&[2, 3]], params![])),
+    ("prelu_kernel", |s| put(s, &[&[2, 3], &[1, 3]], params![])),
     ("prelu", |s| {
         for w in [&[1i64][..], &[3]] {
             put(s, &[&[2, 3, 2], w], params![])
@@ -206,18 +225,24 @@ static ELEMENTWISE: &[(&str, Draw)] = &[
     ("conj", |s| put(s, &[&[2, 3]], params![])),
     ("resolve_conj", |s| put(s, &[&[2, 3]], params![])),
     ("real", |s| put(s, &[&[2, 3]], params![])),
+    ("imag", |s| {
+        let x = complex(s, &[2, 3]);
+        with(s, vec![x], params![], 1);
+    }),
+    ("dirichlet_grad", |s| {
+        let x = vec![s.uniform(&[2, 3], 0.1, 0.9), s.uniform(&[3], 0.5, 2.0), s.uniform(&[3], 2.5, 4.0)];
+        with(s, x, params![], 0);
+    }),
+    ("standard_gamma_grad", |s| {
+        let x = vec![s.uniform(&[2, 3], 0.5, 2.0), s.uniform(&[2, 3], 0.1, 4.0)];
+        with(s, x, params![], 0);
+    }),
     ("bucketize", |s| {
-        let x = vec![
-            s.normal(&[2, 3]),
-            Tensor::from_slice(&[-0.5, 0.0, 0.5], &[3]).expect("three").cast_raw(s.dtype).expect("casts"),
-        ];
+        let x = vec![s.normal(&[2, 3]), borders(s)];
         with(s, x, params![false, true], 0);
     }),
     ("searchsorted", |s| {
-        let x = vec![
-            Tensor::from_slice(&[-0.5, 0.0, 0.5], &[3]).expect("three").cast_raw(s.dtype).expect("casts"),
-            s.normal(&[2, 3]),
-        ];
+        let x = vec![borders(s), s.normal(&[2, 3])];
         with(s, x, params![false, false, NOTHING], 0);
     }),
 ];
@@ -249,6 +274,18 @@ static REDUCTIONS: &[(&str, Draw)] = &[
     ("histogram", |s| {
         let x = vec![s.normal(&[2, 3]), s.uniform(&[2, 3], 0.0, 1.0)];
         with(s, x, params![4, NOTHING, true], 0);
+    }),
+    ("histogram_bins", |s| {
+        let x = vec![s.normal(&[7]), borders(s), s.uniform(&[7], 0.0, 1.0)];
+        with(s, x, params![false], 0);
+    }),
+    ("histogramdd_bins", |s| {
+        let (x, b) = (s.normal(&[7, 2]), borders(s));
+        s.push(vec![Some(x), Some(b.clone()), Some(b), None], params![2, true], 0);
+    }),
+    ("histogramdd_even", |s| {
+        let x = s.normal(&[7, 2]);
+        s.push(vec![Some(x), None], params![[2i64, 3], NOTHING, false], 0);
     }),
     ("unique_dim", |s| {
         let x = ints(&[1, 2, 0, 1, 1, 2], &[3, 2]);
@@ -311,6 +348,16 @@ static SHAPES: &[(&str, Draw)] = &[
     ("rot90", |s| put(s, &[&[2, 3]], params![1, [0i64, 1]])),
     ("chunk_cat", |s| put(s, &[&[3, 2], &[5, 2]], params![2, 0, 2])),
     ("alias_copy", |s| put(s, &[&[2, 3]], params![])),
+    ("detach_copy", |s| {
+        let x = s.normal(&[2, 3]);
+        with(s, vec![x], params![], 0);
+    }),
+    ("view_copy", |s| put(s, &[&[2, 3]], params![[3i64, -1]])),
+    ("view_as_complex_copy", |s| put(s, &[&[3, 2]], params![])),
+    ("view_as_real_copy", |s| {
+        let x = complex(s, &[2, 3]);
+        with(s, vec![x], params![], 1);
+    }),
     ("as_strided_copy", |s| put(s, &[&[6]], params![[2i64, 2], [2i64, 1], 1])),
     ("permute_copy", |s| put(s, &[&[2, 3]], params![[1i64, 0]])),
     ("transpose_copy", |s| put(s, &[&[2, 3]], params![0, 1])),
@@ -379,7 +426,26 @@ static INDICES: &[(&str, Draw)] = &[
     }),
     ("embedding", |s| {
         let x = vec![s.normal(&[4, 2]), ints(&[3, 0, 3], &[3])];
-        with(s, x, params![0, false, false], 1);
+        with(s, x, params![-1, false, false], 1);
+    }),
+    ("embedding_nn", |s| {
+        let x = vec![ints(&[3, 0, 3], &[3]), s.normal(&[4, 2])];
+        with(s, x, params![NOTHING, NOTHING, 2.0, false, false], 2);
+    }),
+    ("index_put_masked", |s| {
+        let x = vec![s.normal(&[4, 3]), ints(&[3, 0, 3], &[3]), ints(&[0, 1, 0], &[3]), s.normal(&[3])];
+        with(s, x, params![2, true], 9);
+    }),
+    ("scatter_with", |s| {
+        // PyTorch has no gradient for it either.
+        let x = vec![s.normal(&[2, 3]), ints(&[2, 0], &[2, 1]), s.normal(&[2, 1])];
+        with(s, x, params![1, "multiply"], 0);
+    }),
+    ("segment_reduce", |s| {
+        for how in ["sum", "mean", "max"] {
+            let x = s.normal(&[5, 2]);
+            s.push(vec![Some(x), Some(ints(&[2, 3], &[2])), None, None], params![how, 0, false, NOTHING], 1);
+        }
     }),
 ];
 
@@ -431,7 +497,10 @@ static MATRICES: &[(&str, Draw)] = &[
         let x = Tensor::from_slice(&[1.0, 0.3, -0.2, 0.1, 2.5, 0.4, 0.2, -0.3, 4.5], &[3, 3]).expect("nine");
         with(s, vec![x.cast_raw(s.dtype).expect("casts")], params![], 1);
     }),
-    ("cholesky_solve", |s| systems(s, params![false])),
+    ("cholesky_solve", |s| {
+        let x = vec![s.normal(&[3, 2]), regular(s, &[3, 3])];
+        with(s, x, params![false], 3);
+    }),
     ("cholesky_inverse", |s| squares(s, params![false], 1)),
     ("inverse", |s| squares(s, params![], 1)),
     ("inv_ex", |s| squares(s, params![false], 1)),
@@ -449,6 +518,20 @@ static MATRICES: &[(&str, Draw)] = &[
     ("det", |s| squares(s, params![], 1)),
     ("slogdet", |s| squares(s, params![], 1)),
     ("logdet", |s| squares(s, params![], 1)),
+    ("linalg_lu_solve", |s| {
+        let (lu, pivots) = factors(s);
+        let b = s.normal(&[3, 2]);
+        with(s, vec![lu, pivots, b], params![true, false], 5);
+    }),
+    ("lu_solve", |s| {
+        let (lu, pivots) = factors(s);
+        let b = s.normal(&[3, 2]);
+        with(s, vec![b, lu, pivots], params![], 3);
+    }),
+    ("lu_unpack", |s| {
+        let (lu, pivots) = factors(s);
+        with(s, vec![lu, pivots], params![true, true], 1);
+    }),
     ("matrix_power", |s| {
         for n in [-1, 0, 3] {
             squares(s, params![n], 1)
@@ -470,6 +553,10 @@ static TRANSFORMS: &[(&str, Draw)] = &[
     ("fft_hfftn", |s| put(s, &[&[2, 3, 4]], params![[2i64, 5], [0i64, 2], NOTHING])),
     ("fft_fftshift", |s| put(s, &[&[2, 3]], params![[1i64]])),
     ("fft_ifftshift", |s| put(s, &[&[2, 3]], params![NOTHING])),
+    ("istft", |s| {
+        let x = complex(s, &[2, 4, 5]);
+        s.push(vec![Some(x), None], params![6, 2, NOTHING, true, false, NOTHING, NOTHING, false], 1);
+    }),
 ];
 
 static LAYERS: &[(&str, Draw)] = &[
@@ -515,6 +602,18 @@ static LAYERS: &[(&str, Draw)] = &[
     ("softmin", |s| put(s, &[&[2, 3]], params![-1, 3, NOTHING])),
     ("layer_norm", |s| put(s, &[&[2, 3, 4], &[4], &[4]], params![[4i64], 1e-5])),
     ("rms_norm", |s| put(s, &[&[2, 3, 4], &[4]], params![[4i64], NOTHING])),
+    ("batch_norm", |s| {
+        let x = vec![s.normal(&[3, 2, 2]), s.normal(&[2]), s.uniform(&[2], 0.5, 2.0), s.normal(&[2]), s.normal(&[2])];
+        with(s, x, params![false, 0.1, 1e-5, false], 25);
+    }),
+    ("instance_norm", |s| {
+        let (x, w, b) = (s.normal(&[2, 2, 4]), s.normal(&[2]), s.normal(&[2]));
+        s.push(vec![Some(x), None, None, Some(w), Some(b)], params![true, 0.1, 1e-5, false], 25);
+    }),
+    ("native_batch_norm", |s| {
+        let (x, w, b) = (s.normal(&[4, 2, 3]), s.normal(&[2]), s.normal(&[2]));
+        s.push(vec![Some(x), Some(w), Some(b), None, None], params![true, 0.1, 1e-5], 7);
+    }),
     ("native_layer_norm", |s| put(s, &[&[2, 3, 4], &[4], &[4]], params![[4i64], 1e-5])),
     ("native_group_norm", |s| put(s, &[&[2, 4, 3], &[4], &[4]], params![2, 4, 3, 2, 1e-5])),
     ("native_batch_norm_alone", |s| put(s, &[&[4, 2, 3], &[2], &[2]], params![true, 0.1, 1e-5])),
