@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod composites;
+mod composites_linear;
 pub mod stand_ins;
 
 use flambeau_core::autograd;
