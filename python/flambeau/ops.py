@@ -12,19 +12,27 @@ import flambeau
 __all__ = ["aten"]
 
 
+def _wide(x):
+    """In the precision that 16-bit floats are computed in."""
+    return x.float() if x.dtype in (flambeau.float16, flambeau.bfloat16) else x
+
+
 def _softmax_backward_data(grad_output, output, dim, input_dtype):
-    product = grad_output * output
-    return (product - output * product.sum(dim, True)).to(input_dtype)
+    g, y = _wide(grad_output), _wide(output)
+    product = g * y
+    return (product - y * product.sum(dim, True)).to(input_dtype)
 
 
 def _log_softmax_backward_data(grad_output, output, dim, input_dtype):
-    return (grad_output - output.exp() * grad_output.sum(dim, True)).to(input_dtype)
+    g, y = _wide(grad_output), _wide(output)
+    return (g - y.exp() * g.sum(dim, True)).to(input_dtype)
 
 
 def _safe_softmax(self, dim, dtype=None):
     """``softmax``, zero along slices that are minus infinity throughout."""
     empty = (self == -float("inf")).all(dim, keepdim=True)
-    return flambeau.softmax(self, dim, dtype=dtype).masked_fill(empty, 0.0)
+    # Filled before too, so that no gradient passes through what has no softmax.
+    return flambeau.softmax(self.masked_fill(empty, 0.0), dim, dtype=dtype).masked_fill(empty, 0.0)
 
 
 def native_dropout_backward(grad_output, mask, scale):

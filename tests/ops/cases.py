@@ -182,3 +182,6 @@ CASES += [
     f"{_A}.slice.Tensor(torch.ones(3), 2, 0, 2)", f"{_A}._batch_norm_with_update(torch.arange(6.0).view(3, 2), None, None, torch.zeros(2), torch.ones(2), 0.1, 1e-5)",
     f"(lambda y, i: {_A}.max_pool2d_with_indices_backward(torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 4, 4), [2, 2], [2, 2], [0, 0], [1, 1], False, i))(*torch.nn.functional.max_pool2d(torch.arange(16.0).sin().view(1, 1, 4, 4), 2, return_indices=True))",
 ]
+CASES += [
+    f"(lambda x: torch.autograd.grad({_A}._safe_softmax(x, 1)[:, 0].sum(), x))(torch.tensor([[1.0, 2.0], [-float('inf')] * 2], requires_grad=True))",
+]
