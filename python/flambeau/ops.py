@@ -1,8 +1,8 @@
 """Operations by the names of PyTorch's dispatcher: ``ops.aten.add``, ``ops.aten.add.Tensor``.
 
-A name means the public function, the function of ``nn.functional`` or the tensor's method of that name, whose argument
-parser finds the overload; what has no public function is written here. Nothing is registered and no library is loaded:
-an operation that is not there is an AttributeError.
+A name means the public function, the function of ``nn.functional`` or the tensor's method of that name, whose
+argument parser finds the overload; what has no public function is written here. Nothing is registered and no
+library is loaded: an operation that is not there is an AttributeError.
 """
 
 import builtins

@@ -1,4 +1,4 @@
-"""What all transforms of distributions share, and those made of others: inverted, chained, over dimensions."""
+"""What all transforms share, and those made of others: inverted, chained, over more dimensions."""
 
 import functools
 import numbers
