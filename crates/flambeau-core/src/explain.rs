@@ -91,6 +91,7 @@ mod tests {
         hidden: 0,
         shown: None,
         label: None,
+        node_inplace: "",
         diff: Diff::Through,
         saves: Saves { inputs: 0, outputs: 0, cross: false },
         diff_outputs: 0,

@@ -238,6 +238,8 @@ pub struct OpDef {
     pub shown: Option<fn(&crate::autograd::Node, &Params) -> crate::autograd::Shown>,
     /// The name of a composite's node where it depends on the call; empty for none.
     pub label: Option<fn(Inputs, &Params) -> &'static str>,
+    /// The name of the node of an in-place call, where it is another one.
+    pub node_inplace: &'static str,
     /// PyTorch's signature: `softmax(Tensor input, int dim, ScalarType? dtype=None) -> Tensor`.
     pub sig: &'static str,
     pub doc: &'static str,

@@ -49,6 +49,7 @@ macro_rules! activation {
                     hidden: $crate::nodes::hidden_of(stringify!($name)),
                     shown: $crate::nodes::shown_of(stringify!($name)),
                     label: $crate::nodes::label_of(stringify!($name)),
+                    node_inplace: $crate::nodes::inplace_of(stringify!($name)),
                     sig: $sig,
                     doc: $doc,
                     surfaces: $on,

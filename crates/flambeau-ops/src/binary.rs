@@ -217,6 +217,15 @@ macro_rules! quick {
     };
 }
 
+/// Rows that PyTorch has no gradient for.
+const fn underived(name: &str) -> bool {
+    same_text(name, "floor_divide") || same_text(name, "heaviside")
+}
+
+fn no_derivative(of: &str) -> Result<Grads> {
+    Err(Error::runtime(format!("derivative for aten::{of} is not implemented")))
+}
+
 macro_rules! binary {
     ($list:ident, $trait:ident: $($name:ident: $rule:ident => $kernel:ident, $saves:expr, $diff:expr, $range:expr, $on:expr, $alias:expr, $doc:literal;)*) => {
         $(
@@ -229,6 +238,7 @@ macro_rules! binary {
                     hidden: $crate::nodes::hidden_of(stringify!($name)),
                     shown: $crate::nodes::shown_of(stringify!($name)),
                     label: $crate::nodes::label_of(stringify!($name)),
+                    node_inplace: $crate::nodes::inplace_of(stringify!($name)),
                     sig: signature(stringify!($name), [
                         concat!(stringify!($name), "(Tensor input, Tensor|Scalar other, *, Tensor? out=None) -> Tensor"),
                         concat!(stringify!($name), "(Tensor input, Tensor other, *, Tensor? out=None) -> Tensor"),
@@ -241,13 +251,13 @@ macro_rules! binary {
                     quick: quick!($rule $kernel),
                     diff: $diff,
                     saves: $saves,
-                    samples: Some(|s| samples(s, $range.0, $range.1, if matches!($diff, Diff::Never) { 0 } else { 3 })),
+                    samples: Some(|s| samples(s, $range.0, $range.1, if matches!($diff, Diff::Never) || underived(stringify!($name)) { 0 } else { 3 })),
                     ..BASE
                 };
             }
             #[doc = $doc]
             pub fn $name(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-                call1(&$name::OP, &[Some(a), Some(b)], Params::new())
+                call_pair(&$name::OP, a, b)
             }
         )*
         pub static $list: &[&OpDef] = &[$(&$name::OP),*];
@@ -287,8 +297,8 @@ binary! { PAIRS, BinaryOps:
     mul: same => Mul, CROSS, vjp(|c| grads!(c; 0 => mul(c.g(), &conj(&c.x(1)?)?), 1 => mul(c.g(), &conj(&c.x(0)?)?))), ANY, FMI, ["multiply"], "The product, element by element.";
     true_div: float => Div, XX, vjp(|c| grads!(c; 0 => div(c.g(), &conj(&c.x(1)?)?), 1 => { let (x, y) = (c.x(0)?, c.x(1)?); mul(&neg(c.g())?, &conj(&div(&div(&x, &y)?, &y)?)?) })), POS, INTERNAL | surface::INPLACE, NO, "The quotient, element by element.";
     div_trunc: same => DivTrunc, NONE, vjp(|c| grads!(c; 0 => zero_grad(c, 0), 1 => zero_grad(c, 1))), POS, INTERNAL | surface::INPLACE, NO, "The quotient rounded toward zero.";
-    floor_divide: same => DivFloor, NONE, vjp(|c| grads!(c; 0 => zero_grad(c, 0), 1 => zero_grad(c, 1))), POS, FMI, NO, "The quotient rounded down.";
-    remainder: same => Remainder, XX, vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => neg(&mul(c.g(), &floor_divide(&c.x(0)?, &c.x(1)?)?)?))), POS, FMI, NO, "Python's modulus: the result has the divisor's sign.";
+    floor_divide: same => DivFloor, NONE, vjp(|_| no_derivative("floor_divide")), POS, FMI, NO, "The quotient rounded down.";
+    remainder: same => Remainder, XX, vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => neg(&mul(c.g(), &call1(&number::FLOOR, &[Some(&c.x(0)?), Some(&c.x(1)?)], Params::new())?)?))), POS, FMI, NO, "Python's modulus: the result has the divisor's sign.";
     fmod: same => Fmod, XX, vjp(|c| grads!(c; 0 => Ok::<_, Error>(c.g().clone()), 1 => neg(&mul(c.g(), &div_trunc(&c.x(0)?, &c.x(1)?)?)?))), POS, FMI, NO, "C's modulus: the result has the dividend's sign.";
     pow_tensor: power => Pow, YY, vjp(|c| grads!(c; 0 => pow_base(c), 1 => pow_exponent(c))), POS, INTERNAL | surface::INPLACE, NO, "Each element to the power of the other's.";
     atan2: float => Atan2, XX, vjp(|c| { let (a, b) = (c.x(0)?, c.x(1)?); let n = add(&mul(&a, &a)?, &mul(&b, &b)?)?; let g = div(c.g(), &n)?;
@@ -320,7 +330,7 @@ binary! { PAIRS, BinaryOps:
     logaddexp2: same => Logaddexp2, YY, vjp(|c| { let y = c.y(0)?; grads!(c; 0 => mul(c.g(), &unary::exp2(&sub(&c.x(0)?, &y)?)?), 1 => mul(c.g(), &unary::exp2(&sub(&c.x(1)?, &y)?)?)) }), ANY, FM, NO, "log2(2^input + 2^other).";
     xlogy: float => Xlogy, XX, vjp(|c| grads!(c; 0 => { let (x, y) = (c.x(0)?, c.x(1)?); let l = log(&y)?; let skip = logical_and(&eq_scalar(&x, 0.0)?, &unary::logical_not(&unary::isnan(&y)?)?)?;
         mul(c.g(), &crate::ternary::where_(&logical_and(&skip, &le_scalar(&y, 0.0)?)?, &crate::create::zeros_like(&l)?, &l)?) }, 1 => div(&mul(c.g(), &c.x(0)?)?, &c.x(1)?))), POS, FMI, NO, "input * log(other), and 0 where input is 0.";
-    heaviside: same => Heaviside, NONE, Diff::Never, ANY, FMI, NO, "0 below zero, 1 above, `other` at zero.";
+    heaviside: same => Heaviside, NONE, vjp(|_| no_derivative("heaviside")), ANY, FMI, NO, "0 below zero, 1 above, `other` at zero.";
 }
 
 /// d/dx x^e = e * x^(e-1), zero where e is zero.
@@ -429,7 +439,7 @@ rows! { MORE:
             None | Some(flambeau_core::op::Value::None) => flambeau_core::call(&true_div::OP, x, Params::new()),
             _ => match p.str(0) {
                 "trunc" => flambeau_core::call(&div_trunc::OP, x, Params::new()),
-                "floor" => flambeau_core::call(&floor_divide::OP, x, Params::new()),
+                "floor" => flambeau_core::call(&number::FLOOR, x, Params::new()),
                 other => Err(Error::runtime(format!(
                     "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{other}'"
                 ))),
@@ -455,19 +465,68 @@ rows! { MORE:
     };
 }
 
+/// The rows for a number beside a tensor: the same kernels, and nodes without a place for the number. PyTorch has them
+/// wherever its own code, not Python, does arithmetic.
+mod number {
+    use super::*;
+
+    macro_rules! overloads {
+        ($($name:ident: $of:ident, $node:literal;)*) => {$(
+            pub static $name: OpDef = OpDef { node: $node, hidden: 0b10, shown: None, ..$of::OP };
+        )*};
+    }
+    overloads! {
+        ADD: add, "AddBackward1";
+        SUB: sub, "SubBackward1";
+        MUL: mul, "MulBackward1";
+        DIV: true_div, "DivBackward1";
+    }
+    /// Rounding down as a mode of division has a gradient, of zeros.
+    pub static FLOOR: OpDef = OpDef {
+        node: "DivBackward2",
+        diff: vjp(|c| grads!(c; 0 => zero_grad(c, 0), 1 => zero_grad(c, 1))),
+        ..floor_divide::OP
+    };
+}
+
+/// A row of two operands, of which one may be a host number.
+#[inline]
+fn call_pair(op: &'static OpDef, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if a.is_wrapped() || b.is_wrapped() {
+        return call_number(op, a, b);
+    }
+    call1(op, &[Some(a), Some(b)], Params::new())
+}
+
+fn call_number(op: &'static OpDef, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let is = |other: &'static OpDef| std::ptr::eq(op, other);
+    let (commutes, number) = match () {
+        _ if is(&add::OP) => (true, &number::ADD),
+        _ if is(&mul::OP) => (true, &number::MUL),
+        _ if is(&sub::OP) => (false, &number::SUB),
+        _ if is(&true_div::OP) => (false, &number::DIV),
+        _ => return call1(op, &[Some(a), Some(b)], Params::new()),
+    };
+    match (a.is_wrapped(), b.is_wrapped()) {
+        (false, true) => call1(number, &[Some(a), Some(b)], Params::new()),
+        (true, false) if commutes => call1(number, &[Some(b), Some(a)], Params::new()),
+        _ => call1(op, &[Some(a), Some(b)], Params::new()),
+    }
+}
+
 /// `a + b`.
 pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    call1(&add::OP, &[Some(a), Some(b)], Params::new())
+    call_pair(&add::OP, a, b)
 }
 
 /// `a - b`.
 pub fn sub(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    call1(&sub::OP, &[Some(a), Some(b)], Params::new())
+    call_pair(&sub::OP, a, b)
 }
 
 /// `a / b`; integers become the default float type.
 pub fn div(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    call1(&true_div::OP, &[Some(a), Some(b)], Params::new())
+    call_pair(&true_div::OP, a, b)
 }
 
 /// `a` to the power of `b`.

@@ -1,9 +1,10 @@
-//! Einstein summation: a chain of batched matrix products, from the left.
+//! Einstein summation: a chain of batched matrix products, from the left. The steps are PyTorch's, so that the graph is.
 
-use flambeau_core::{Result, Tensor, bail, check};
+use flambeau_core::op::Params;
+use flambeau_core::{Result, Tensor, bail, call1, check};
 
-use crate::matmul::matmul;
-use crate::view::{expand, permute, reshape, unsqueeze};
+use crate::matmul::bmm;
+use crate::view::{permute, reshape, unsqueeze, view};
 
 /// A label: a letter, or a dimension under the ellipsis.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -64,12 +65,13 @@ fn distinct(mut t: Tensor, mut labels: Vec<Label>, what: usize) -> Result<Labell
                 t.sizes()[j],
                 t.sizes()[i]
             );
-            let label = labels[i];
             let op = flambeau_core::view::ViewOp::Diagonal { offset: 0, dim1: i, dim2: j };
             t = flambeau_core::call::view(&op, &t)?;
+            // The diagonal comes last; it belongs where its label was first.
+            let mut order: Vec<i64> = (0..t.ndim() as i64 - 1).collect();
+            order.insert(i, t.ndim() as i64 - 1);
+            t = permute(&t, &order)?;
             labels.remove(j);
-            labels.remove(i);
-            labels.push(label);
         } else {
             i += 1;
         }
@@ -81,71 +83,57 @@ fn size_of(x: &Labelled, l: Label) -> Option<i64> {
     x.labels.iter().position(|&m| m == l).map(|i| x.t.sizes()[i])
 }
 
-/// Sums away labels that nobody needs any more.
-fn sum_out(x: Labelled, keep: impl Fn(Label) -> bool) -> Result<Labelled> {
-    let gone: Vec<i64> = (0..x.labels.len()).filter(|&i| !keep(x.labels[i])).map(|i| i as i64).collect();
-    if gone.is_empty() {
-        return Ok(x);
-    }
-    let t = crate::reduce::sum(&x.t, &gone, false)?;
-    Ok(Labelled { t, labels: x.labels.iter().copied().filter(|&l| keep(l)).collect() })
-}
-
 /// Dimensions in the order of `want`; an absent label gets size one.
 fn arranged(x: &Labelled, want: &[Label]) -> Result<Tensor> {
-    let order: Vec<i64> = want.iter().filter_map(|l| x.labels.iter().position(|m| m == l)).map(|i| i as i64).collect();
-    let mut t = permute(&x.t, &order)?;
-    for (i, l) in want.iter().enumerate() {
-        if !x.labels.contains(l) {
-            t = unsqueeze(&t, i as i64)?;
-        }
+    let (mut t, mut next) = (x.t.clone(), x.labels.len() as i64);
+    let mut order = Vec::with_capacity(want.len());
+    for l in want {
+        order.push(match x.labels.iter().position(|m| m == l) {
+            Some(i) => i as i64,
+            None => {
+                t = unsqueeze(&t, -1)?;
+                next += 1;
+                next - 1
+            }
+        });
     }
-    Ok(t)
+    permute(&t, &order)
 }
 
-/// One product of two operands, summing the labels that `later` does not need.
-fn pair(a: Labelled, b: Labelled, output: &[Label], later: impl Fn(Label) -> bool) -> Result<Labelled> {
-    let mut a = sum_out(a, |l| later(l) || b.labels.contains(&l))?;
-    let mut b = sum_out(b, |l| later(l) || a.labels.contains(&l))?;
-    // The operand whose own labels come last in the result is the second one: its columns lie together.
-    let last = |x: &Labelled, y: &Labelled| {
-        output.iter().rposition(|l| x.labels.contains(l) && !y.labels.contains(l) && size_of(x, *l) != Some(1))
+/// One product of two operands of equal rank, summed over the dimensions `summed`, which keep size one.
+fn pair(a: &Tensor, b: &Tensor, summed: &[usize]) -> Result<Tensor> {
+    if summed.is_empty() {
+        return crate::binary::mul(a, b);
+    }
+    let (mut a, mut b) = (a, b);
+    let wide = |t: &Tensor, d: usize| t.sizes()[d] != 1;
+    let kept = |f: &dyn Fn(usize) -> bool| -> Vec<usize> {
+        (0..a.ndim()).filter(|d| !summed.contains(d) && f(*d)).collect()
     };
-    let contracted = a.labels.iter().any(|&l| b.labels.contains(&l) && !later(l));
-    if let (Some(i), Some(j)) = (last(&a, &b), last(&b, &a))
-        && contracted
-        && i > j
+    let both = kept(&|d| wide(a, d) && wide(b, d));
+    let mut only_a = kept(&|d| wide(a, d) && !wide(b, d));
+    let mut only_b = kept(&|d| !wide(a, d));
+    // The operand whose own dimensions come last in the result is the second one: its columns lie together.
+    if let (Some(first), Some(last)) = (only_a.first(), only_b.last())
+        && last < first
     {
         std::mem::swap(&mut a, &mut b);
+        std::mem::swap(&mut only_a, &mut only_b);
     }
-    let (mut batch, mut only_a, mut only_b, mut summed) = (vec![], vec![], vec![], vec![]);
-    for &l in &a.labels {
-        match size_of(&b, l) {
-            None => only_a.push(l),
-            // A size-one dimension broadcasts: it can be neither contracted nor multiplied blockwise.
-            Some(n) if later(l) || n != size_of(&a, l).unwrap_or(n) => batch.push(l),
-            Some(_) => summed.push(l),
-        }
-    }
-    only_b.extend(b.labels.iter().copied().filter(|l| !a.labels.contains(l)));
-    let common = |l: Label| size_of(&a, l).unwrap_or(1).max(size_of(&b, l).unwrap_or(1));
-    let sizes = |ls: &[Label]| {
-        ls.iter()
-            .map(|&l| if size_of(&a, l) == Some(0) || size_of(&b, l) == Some(0) { 0 } else { common(l) })
-            .collect::<Vec<i64>>()
-    };
-    let (sb, sa, sc, sk) = (sizes(&batch), sizes(&only_a), sizes(&only_b), sizes(&summed));
+    let lengths = |t: &Tensor, ds: &[usize]| ds.iter().map(|&d| t.sizes()[d]).collect::<Vec<i64>>();
+    let (sizes, rows, columns) = (lengths(a, &both), lengths(a, &only_a), lengths(b, &only_b));
     let product = |s: &[i64]| s.iter().product::<i64>();
-    let join = |x: &[Label], y: &[Label], z: &[Label]| [x, y, z].concat();
-    let grow = |t: Tensor, s: [&[i64]; 3]| -> Result<Tensor> {
-        let full = s.concat();
-        reshape(&expand(&t, &full)?, &[product(s[0]), product(s[1]), product(s[2])])
-    };
-    let x = grow(arranged(&a, &join(&batch, &only_a, &summed))?, [&sb, &sa, &sk])?;
-    let y = grow(arranged(&b, &join(&batch, &summed, &only_b))?, [&sb, &sk, &sc])?;
-    let z = matmul(&x, &y)?;
-    let z = Labelled { t: reshape(&z, &[sb, sa, sc].concat())?, labels: join(&batch, &only_a, &only_b) };
-    sum_out(z, later)
+    let (n, r, c, k) = (product(&sizes), product(&rows), product(&columns), product(&lengths(a, summed)));
+    let order = |parts: [&[usize]; 4]| parts.concat().into_iter().map(|d| d as i64).collect::<Vec<i64>>();
+    let x = reshape(&permute(a, &order([&both, &only_a, summed, &only_b]))?, &[n, r, k])?;
+    let y = reshape(&permute(b, &order([&both, summed, &only_b, &only_a]))?, &[n, k, c])?;
+    let z = call1(&bmm::OP, &[Some(&x), Some(&y)], Params::new())?;
+    let places = order([&both, &only_a, summed, &only_b]);
+    let mut back = vec![0; places.len()];
+    for (i, &d) in places.iter().enumerate() {
+        back[d as usize] = i as i64;
+    }
+    permute(&view(&z, &[sizes, rows, vec![1; summed.len()], columns].concat())?, &back)
 }
 
 /// Each label has one size in all operands, or size one.
@@ -223,13 +211,45 @@ pub fn einsum(equation: &str, operands: &[&Tensor]) -> Result<Tensor> {
         }
     };
     check_sizes(&parts)?;
-    let mut rest = parts.into_iter();
+    // Every operand gets all dimensions: the result's in its order, then those that are summed, by label.
+    let mut gone: Vec<Label> = seen.iter().copied().filter(|l| !output.contains(l)).collect();
+    gone.sort();
+    gone.dedup();
+    let all = [output.as_slice(), &gone].concat();
+    let ts: Vec<Tensor> = parts.iter().map(|part| arranged(part, &all)).collect::<Result<_>>()?;
+    let summed: Vec<usize> = (output.len()..all.len()).collect();
+    // In how many operands that are still to come a dimension is more than one long.
+    let mut uses: Vec<usize> = (0..all.len()).map(|d| ts.iter().filter(|t| t.sizes()[d] != 1).count()).collect();
+    let several = ts.len() > 1;
+    let mut rest = ts.into_iter();
     let Some(mut acc) = rest.next() else { bail!(Runtime, "einsum(): must provide at least one operand") };
-    let mut rest: Vec<Labelled> = rest.collect();
-    while !rest.is_empty() {
-        let next = rest.remove(0);
-        acc = pair(acc, next, &output, |l| output.contains(&l) || rest.iter().any(|r| r.labels.contains(&l)))?;
+    for next in rest {
+        let (mut here, mut in_acc, mut in_next) = (vec![], vec![], vec![]);
+        for &d in &summed {
+            match (acc.sizes()[d] != 1, next.sizes()[d] != 1) {
+                (true, true) => {
+                    uses[d] -= 1;
+                    if uses[d] == 1 {
+                        here.push(d);
+                        uses[d] = 0;
+                    }
+                }
+                (true, false) if uses[d] == 1 => in_acc.push(d as i64),
+                (false, true) if uses[d] == 1 => in_next.push(d as i64),
+                _ => {}
+            }
+        }
+        in_acc.iter().chain(&in_next).for_each(|&d| uses[d as usize] = 0);
+        let total = |t: Tensor, ds: &[i64]| if ds.is_empty() { Ok(t) } else { crate::reduce::sum(&t, ds, true) };
+        acc = pair(&total(acc, &in_acc)?, &total(next, &in_next)?, &here)?;
     }
-    let acc = sum_out(acc, |l| output.contains(&l))?;
-    arranged(&acc, &output)
+    if summed.is_empty() {
+        return Ok(acc);
+    }
+    if several {
+        // What there was to sum has been summed.
+        let sizes = acc.sizes()[..output.len()].to_vec();
+        return view(&acc, &sizes);
+    }
+    crate::reduce::sum(&acc, &summed.iter().map(|&d| d as i64).collect::<Vec<_>>(), false)
 }

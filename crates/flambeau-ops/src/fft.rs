@@ -139,9 +139,10 @@ fn resized(x: &Tensor, d: i64, n: i64) -> Result<Tensor> {
     if have >= n {
         return if have == n { Ok(x.clone()) } else { narrow(x, d, 0, n) };
     }
-    let mut sizes = Dims::from_slice(x.sizes());
-    sizes[wrap_dim(d, x.ndim())?] = n - have;
-    crate::shape::cat(&[x, &crate::create::zeros(&sizes, x.dtype(), x.device())?], d)
+    let d = wrap_dim(d, x.ndim())?;
+    let mut amounts = vec![0; 2 * (x.ndim() - d)];
+    amounts[2 * (x.ndim() - 1 - d) + 1] = n - have;
+    call1(&crate::shape::constant_pad_nd::OP, &[Some(x)], params![amounts, 0.0])
 }
 
 /// A kernel of the last dimension applied to `d`.
@@ -152,9 +153,23 @@ fn along(x: &Tensor, d: i64, op: &'static OpDef, p: Params) -> Result<Tensor> {
     crate::view::transpose(&call1(op, &[Some(&crate::view::transpose(x, d, -1)?)], p)?, d, -1)
 }
 
-/// A complex transform along `d`.
-fn complex_dim(x: &Tensor, d: i64, forward: bool, scale: f64) -> Result<Tensor> {
-    along(x, d, &fft_kernel::OP, params![forward, scale])
+/// A complex transform along some dimensions, as one node.
+fn complex_dims(x: &Tensor, dims: &[i64], forward: bool, scale: f64) -> Result<Tensor> {
+    call1(&fft_c2c::OP, &[Some(x)], params![dims, forward, scale])
+}
+
+/// The steps of [`complex_dims`]: the factor goes with the first one.
+fn each_dim(x: &Tensor, dims: &[i64], forward: bool, mut scale: f64) -> Result<Tensor> {
+    let mut y = x.clone();
+    for &d in dims {
+        y = along(&y, d, &fft_kernel::OP, params![forward, scale])?;
+        scale = 1.0;
+    }
+    Ok(y)
+}
+
+fn lengths(plan: &[(i64, i64)]) -> (Vec<i64>, i64) {
+    (plan.iter().map(|p| p.0).collect(), plan.iter().map(|p| p.1).product())
 }
 
 fn check_dim(x: &Tensor, d: i64) -> Result<i64> {
@@ -165,8 +180,10 @@ fn check_dim(x: &Tensor, d: i64) -> Result<i64> {
 fn complex_1d(x: &Tensor, n: Option<i64>, d: i64, norm: &str, forward: bool) -> Result<Tensor> {
     let d = check_dim(x, d)?;
     let n = n.unwrap_or(x.sizes()[d as usize]);
-    let x = resized(&promoted(x, true)?, d, n)?;
-    complex_dim(&x, d, forward, factor(n, norm, forward)?)
+    let x = resized(&promoted(x, false)?, d, n)?;
+    let y = complex_dims(&x, &[d], forward || !x.dtype().is_complex(), factor(n, norm, forward)?)?;
+    // The other direction of a real signal's transform is the conjugate.
+    if forward || x.dtype().is_complex() { Ok(y) } else { crate::copy::conj(&y) }
 }
 
 /// The half of a real signal's spectrum that is not redundant; `forward` false gives `ihfft`.
@@ -176,7 +193,7 @@ fn real_1d(x: &Tensor, n: Option<i64>, d: i64, norm: &str, forward: bool) -> Res
     let d = check_dim(x, d)?;
     let n = n.unwrap_or(x.sizes()[d as usize]);
     let x = resized(&promoted(x, false)?, d, n)?;
-    let y = along(&x, d, &fft_real_kernel::OP, params![n, factor(n, norm, forward)?])?;
+    let y = call1(&fft_r2c::OP, &[Some(&x)], params![[d], n, factor(n, norm, forward)?])?;
     // The other direction of a real signal's transform is the conjugate.
     if forward { Ok(y) } else { crate::copy::conj(&y) }
 }
@@ -188,7 +205,7 @@ fn half_1d(x: &Tensor, n: Option<i64>, d: i64, norm: &str, forward: bool) -> Res
     check!(n >= 1, Runtime, "Invalid number of data points ({n}) specified");
     let x = resized(&promoted(x, true)?, d, n / 2 + 1)?;
     let x = if forward { crate::copy::conj(&x)? } else { x };
-    along(&x, d, &fft_half_kernel::OP, params![n, factor(n, norm, forward)?])
+    call1(&fft_c2r::OP, &[Some(&x)], params![[d], n, factor(n, norm, forward)?])
 }
 
 /// Which dimensions a transform of many works on, and their lengths.
@@ -229,10 +246,8 @@ fn complex_nd(x: &Tensor, plan: &[(i64, i64)], norm: &str, forward: bool) -> Res
     for &(d, n) in plan {
         y = resized(&y, d, n)?;
     }
-    for &(d, n) in plan {
-        y = complex_dim(&y, d, forward, factor(n, norm, forward)?)?;
-    }
-    Ok(y)
+    let (dims, n) = lengths(plan);
+    complex_dims(&y, &dims, forward, factor(n, norm, forward)?)
 }
 
 fn real_nd(x: &Tensor, plan: &[(i64, i64)], norm: &str, forward: bool) -> Result<Tensor> {
@@ -243,16 +258,29 @@ fn real_nd(x: &Tensor, plan: &[(i64, i64)], norm: &str, forward: bool) -> Result
         "{name} expects a real-valued input tensor, but got {}",
         x.dtype().scalar_name()
     );
-    let Some((&(d, n), rest)) = plan.split_last() else { bail!(Runtime, "{name} must transform at least one axis") };
-    let y = real_1d(x, Some(n), d, norm, forward)?;
-    complex_nd(&y, rest, norm, forward)
+    let Some(&(_, last)) = plan.last() else { bail!(Runtime, "{name} must transform at least one axis") };
+    let mut y = promoted(x, false)?;
+    for &(d, n) in plan {
+        y = resized(&y, d, n)?;
+    }
+    let (dims, n) = lengths(plan);
+    let y = call1(&fft_r2c::OP, &[Some(&y)], params![dims, last, factor(n, norm, forward)?])?;
+    if forward { Ok(y) } else { crate::copy::conj(&y) }
 }
 
 fn half_nd(x: &Tensor, plan: &[(i64, i64)], norm: &str, forward: bool) -> Result<Tensor> {
     let name = if forward { "hfftn" } else { "irfftn" };
     let Some((&(d, n), rest)) = plan.split_last() else { bail!(Runtime, "{name} must transform at least one axis") };
-    let y = complex_nd(x, rest, norm, forward)?;
-    half_1d(&y, Some(n), d, norm, forward)
+    let mut y = promoted(x, true)?;
+    for &(d, n) in rest {
+        y = resized(&y, d, n)?;
+    }
+    y = resized(&y, d, n / 2 + 1)?;
+    if forward {
+        y = crate::copy::conj(&y)?;
+    }
+    let (dims, total) = lengths(plan);
+    call1(&fft_c2r::OP, &[Some(&y)], params![dims, n, factor(total, norm, forward)?])
 }
 
 fn frequencies(p: &Params, half: bool) -> Result<Outs> {
@@ -344,6 +372,18 @@ rows! { ROWS_ND:
         samples: Some(|s| for n in [10i64, 11] { signal(s, params![n, 0.5]) }),
         ..row("fft_half_kernel(Tensor input, int n, float scale) -> Tensor", "The real numbers whose transform the last dimension holds half of.", |_, _| Ok(Outs::new()))
     };
+    fft_c2c = row("fft_c2c(Tensor input, int[] dim, bool forward, float scale) -> Tensor", "The transform along some dimensions, of real or complex numbers.",
+        |x, p| { let t = arg(x, 0)?; one(each_dim(&crate::copy::to_dtype(t, t.dtype().to_complex())?, p.ints(0), p.bool(1), p.float(2))?) });
+    fft_r2c = row("fft_r2c(Tensor input, int[] dim, int n, float scale) -> Tensor", "Half the transform along some dimensions of real numbers; the last one has length `n`.",
+        |x, p| {
+            let Some((&d, rest)) = p.ints(0).split_last() else { bail!(Runtime, "no dimension to transform") };
+            one(each_dim(&along(arg(x, 0)?, d, &fft_real_kernel::OP, params![p.int(1), p.float(2)])?, rest, true, 1.0)?)
+        });
+    fft_c2r = row("fft_c2r(Tensor input, int[] dim, int n, float scale) -> Tensor", "The real numbers whose transform along some dimensions is given by half; `n` is the last one's length.",
+        |x, p| {
+            let Some((&d, rest)) = p.ints(0).split_last() else { bail!(Runtime, "no dimension to transform") };
+            one(along(&each_dim(arg(x, 0)?, rest, false, 1.0)?, d, &fft_half_kernel::OP, params![p.int(1), p.float(2)])?)
+        });
     fft_fftn = row("fft_fftn(Tensor input, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor? out=None) -> Tensor", "The discrete Fourier transform over several dimensions.",
         |x, p| { let t = arg(x, 0)?; one(complex_nd(t, &canonical(t, p.opt_ints(0), p.opt_ints(1), false)?, p.str(2), true)?) });
     fft_ifftn = row("fft_ifftn(Tensor input, int[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor? out=None) -> Tensor", "The inverse of `fftn`.",

@@ -14,6 +14,7 @@ macro_rules! rows {
                     hidden: $crate::nodes::hidden_of(stringify!($name)),
                     shown: $crate::nodes::shown_of(stringify!($name)),
                     label: $crate::nodes::label_of(stringify!($name)),
+                    node_inplace: $crate::nodes::inplace_of(stringify!($name)),
                     ..$def
                 };
             }
@@ -44,6 +45,7 @@ macro_rules! unary {
                     hidden: $crate::nodes::hidden_of(stringify!($name)),
                     shown: $crate::nodes::shown_of(stringify!($name)),
                     label: $crate::nodes::label_of(stringify!($name)),
+                    node_inplace: $crate::nodes::inplace_of(stringify!($name)),
                     sig: concat!(stringify!($name), "(Tensor input, *, Tensor? out=None) -> Tensor"),
                     doc: $doc,
                     aliases: &$alias,

@@ -8,6 +8,7 @@ use flambeau_core::{DType, Result, Scalar, Tensor, call1, check};
 
 use crate::binary::{add, mul};
 use crate::copy::conj;
+use crate::nodes;
 use crate::operand::*;
 use crate::view::{expand, mt, reshape, squeeze, unsqueeze};
 
@@ -62,8 +63,13 @@ fn square_samples(s: &mut flambeau_core::op::Samples, a: &[i64], b: &[i64]) {
 
 fn gemm_grads(c: &flambeau_core::autograd::Vjp) -> Result<Grads> {
     grads!(c;
-        0 => call1(product_of(c.g()), &[Some(c.g()), Some(&conj(&mt(&c.x(1)?)?)?)], Params::new()),
-        1 => call1(product_of(c.g()), &[Some(&conj(&mt(&c.x(0)?)?)?), Some(c.g())], Params::new()))
+        0 => call1(product_of(c.g()), &[Some(c.g()), Some(&conj(&turned(&c.x(1)?)?)?)], Params::new()),
+        1 => call1(product_of(c.g()), &[Some(&conj(&turned(&c.x(0)?)?)?), Some(c.g())], Params::new()))
+}
+
+/// The transpose, under the name that PyTorch's node has for a matrix.
+fn turned(x: &Tensor) -> Result<Tensor> {
+    if x.ndim() == 2 { call1(&crate::view::t::OP, &[Some(x)], Params::new()) } else { mt(x) }
 }
 
 fn product_of(g: &Tensor) -> &'static OpDef {
@@ -226,10 +232,7 @@ rows! { ROWS_ALL:
             }
             check!(a.sizes().last() == b.sizes().last(), Runtime,
                 "inner() the last dimension must match on both input tensors but got shapes {} and {}", layout::fmt(a.sizes()), layout::fmt(b.sizes()));
-            let k = *a.sizes().last().unwrap_or(&1);
-            let y = matmul(&reshape(a, &[a.numel() / k.max(1), k])?, &mt(&reshape(b, &[b.numel() / k.max(1), k])?)?)?;
-            let sizes: Dims = a.sizes()[..a.ndim() - 1].iter().chain(&b.sizes()[..b.ndim() - 1]).copied().collect();
-            one(reshape(&y, &sizes)?)
+            one(tensordot(a, b, &[-1], &[-1])?)
         }),
         ..BASE
     };
@@ -255,10 +258,11 @@ rows! { ROWS_ALL:
                 let y = matmul(t, w)?;
                 return one(match opt(x, 2) { Some(b) => add(&y, b)?, None => y });
             }
+            let row = linear_row(t, w);
             if x.len() < 3 || x[2].is_none() {
-                return flambeau_core::call(&linear_kernel::OP, &[Some(t), Some(w)], Params::new());
+                return flambeau_core::call(row, &[Some(t), Some(w)], Params::new());
             }
-            flambeau_core::call(&linear_kernel::OP, x, Params::new())
+            flambeau_core::call(row, x, Params::new())
         }),
         ..BASE
     };
@@ -308,10 +312,10 @@ rows! { ROWS_ALL:
             let g = flat(c.g())?;
             grads!(c;
                 0 => {
-                    let gx = call1(&mm::OP, &[Some(&g), Some(&conj(&c.x(1)?)?)], Params::new())?;
+                    let gx = call1(&MM_TURNED, &[Some(&g), Some(&conj(&c.x(1)?)?)], Params::new())?;
                     if c.g().ndim() == 2 { Ok(gx) } else { reshape(&gx, &c.meta(0).sizes) }
                 },
-                1 => call1(&mm::OP, &[Some(&mt(&g)?), Some(&conj(&flat(&c.x(0)?)?)?)], Params::new()),
+                1 => call1(&mm::OP, &[Some(&turned(&g)?), Some(&conj(&flat(&c.x(0)?)?)?)], Params::new()),
                 2 => crate::reduce::sum(&g, &[0], false))
         }),
         saves: CROSS,
@@ -335,7 +339,8 @@ rows! { ROWS_ALL:
         kind: Kind::Composite(|x, _| {
             let mut y = arg(x, 0)?.clone();
             for i in 1..x.len() { y = matmul(&y, arg(x, i)?)? }
-            one(y)
+            let sizes = Dims::from_slice(y.sizes());
+            one(if x.len() > 1 { crate::view::view(&y, &sizes)? } else { y })
         }),
         ..BASE
     };
@@ -370,10 +375,63 @@ rows! { ROWS_ALL:
                 sb.extend_from_slice(&[1, db]);
                 out.push(da * db);
             }
-            one(reshape(&mul(&reshape(a, &sa)?, &reshape(b, &sb)?)?, &out)?)
+            let apart = |t: &Tensor, sizes: &[i64]| if t.is_contiguous() { unsafe_view(t, sizes) } else { reshape(t, sizes) };
+            let y = mul(&apart(a, &sa)?, &apart(b, &sb)?)?;
+            one(if y.is_contiguous() { unsafe_view(&y, &out)? } else { reshape(&y, &out)? })
         }),
         ..BASE
     };
+}
+
+/// The same rows with other stand-ins around their nodes, for operands that PyTorch would reshape first.
+static MM_TURNED: OpDef = OpDef { shown: Some(nodes::turned_back), ..mm::OP };
+static LINEAR_SPREAD: OpDef = OpDef { shown: Some(nodes::linear_of_spread), ..linear_kernel::OP };
+static LINEAR_COPIED: OpDef = OpDef { shown: Some(nodes::linear_of_copied), ..linear_kernel::OP };
+/// Products of batches that `matmul` was asked for: by whether the first and the second operand are contiguous.
+static BMM_WHOLE: [OpDef; 4] = [
+    OpDef { shown: Some(nodes::batches::<false, false>), ..bmm::OP },
+    OpDef { shown: Some(nodes::batches::<false, true>), ..bmm::OP },
+    OpDef { shown: Some(nodes::batches::<true, false>), ..bmm::OP },
+    OpDef { shown: Some(nodes::batches::<true, true>), ..bmm::OP },
+];
+
+fn linear_row(t: &Tensor, w: &Tensor) -> &'static OpDef {
+    if t.ndim() < 3 || t.is_contiguous() {
+        return &linear_kernel::OP;
+    }
+    let (k, n) = (t.sizes()[t.ndim() - 1], w.sizes()[0]);
+    let rows = if k == 0 { n } else { t.numel() / k };
+    match layout::view_strides(t.sizes(), t.strides(), &[rows, k]) {
+        Some(_) => &LINEAR_SPREAD,
+        None => &LINEAR_COPIED,
+    }
+}
+
+/// Whether `matmul` lays the batch dimensions of the larger operand, seen as `(..., rows, k)`, out as more rows of one
+/// product, as PyTorch does.
+fn folds(larger: &Tensor, smaller: &Tensor, first_is_smaller: bool) -> bool {
+    if larger.ndim() < 3 || smaller.ndim() > 2 {
+        return false;
+    }
+    // The other way would make a gradient as large as the batch.
+    if smaller.requires_grad() && flambeau_core::autograd::grad_enabled() {
+        return true;
+    }
+    if first_is_smaller && smaller.ndim() == 2 {
+        return false;
+    }
+    let (sizes, strides) = (larger.sizes(), larger.strides());
+    larger.numel() == 0 || (0..larger.ndim() - 2).all(|i| strides[i] == strides[i + 1] * sizes[i + 1])
+}
+
+/// [`matmul`] of a batch with one matrix or vector, as one product.
+fn folded(larger: &Tensor, smaller: &Tensor) -> Result<Tensor> {
+    let lead = &larger.sizes()[..larger.ndim() - 1];
+    let flat = reshape(larger, &[lead.iter().product(), larger.sizes()[lead.len()]])?;
+    let y = matmul(&flat, smaller)?;
+    let mut sizes = Dims::from_slice(lead);
+    sizes.extend_from_slice(&y.sizes()[1..]);
+    unsafe_view(&y, &sizes)
 }
 
 /// For integers, factors are cut to integers.
@@ -427,17 +485,14 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         }
         (2, 2) => call1(&mm::OP, &[Some(a), Some(b)], Params::new()),
         (3, 3) if a.sizes()[0] == b.sizes()[0] && a.sizes()[2] == b.sizes()[1] => {
-            call1(&bmm::OP, &[Some(a), Some(b)], Params::new())
+            let row = &BMM_WHOLE[2 * a.is_contiguous() as usize + b.is_contiguous() as usize];
+            call1(row, &[Some(a), Some(b)], Params::new())
         }
         // A matrix or vector on the right: the batch is only more rows.
-        (_, 1 | 2) => {
-            let k = a.sizes()[n - 1];
-            let rows = a.numel() / k.max(1);
-            let flat = reshape(a, &[if k == 0 { a.sizes()[..n - 1].iter().product() } else { rows }, k])?;
-            let y = matmul(&flat, b)?;
-            let mut sizes = Dims::from_slice(&a.sizes()[..n - 1]);
-            sizes.extend_from_slice(&y.sizes()[1..]);
-            unsafe_view(&y, &sizes)
+        (_, 1 | 2) if folds(a, b, false) => folded(a, b),
+        (1 | 2, _) if folds(&mt(b)?, a, true) => {
+            let y = folded(&mt(b)?, &if n == 2 { turned(a)? } else { a.clone() })?;
+            if n == 1 { Ok(y) } else { crate::copy::contiguous(&mt(&y)?) }
         }
         _ => {
             let (a2, b2) =
@@ -518,10 +573,17 @@ fn tensordot(a: &Tensor, b: &Tensor, da: &[i64], db: &[i64]) -> Result<Tensor> {
     let order = |first: &[usize], second: &[usize]| first.iter().chain(second).map(|&d| d as i64).collect::<Vec<_>>();
     let m: i64 = fa.iter().map(|&d| a.sizes()[d]).product();
     let n: i64 = fb.iter().map(|&d| b.sizes()[d]).product();
-    let x = reshape(&crate::view::permute(a, &order(&fa, &da))?, &[m, k])?;
-    let y = reshape(&crate::view::permute(b, &order(&db, &fb))?, &[k, n])?;
+    let (x, y) = (crate::view::permute(a, &order(&fa, &da))?, crate::view::permute(b, &order(&db, &fb))?);
     let sizes: Dims = fa.iter().map(|&d| a.sizes()[d]).chain(fb.iter().map(|&d| b.sizes()[d])).collect();
-    reshape(&matmul(&x, &y)?, &sizes)
+    // A product with nothing left over is the inner product of two vectors.
+    let z = match sizes.is_empty() {
+        true => {
+            let flat = |t: &Tensor| crate::view::flatten(t, 0, -1);
+            call1(&dot::OP, &[Some(&flat(&x)?), Some(&flat(&y)?)], Params::new())?
+        }
+        false => call1(&mm::OP, &[Some(&reshape(&x, &[m, k])?), Some(&reshape(&y, &[k, n])?)], Params::new())?,
+    };
+    reshape(&z, &sizes)
 }
 
 pub static ROWS: &[&[&OpDef]] = &[ROWS_ALL];

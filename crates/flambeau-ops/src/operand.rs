@@ -31,6 +31,7 @@ pub const BASE: OpDef = OpDef {
     hidden: 0,
     shown: None,
     label: None,
+    node_inplace: "",
     sig: "",
     doc: "",
     aliases: &[],

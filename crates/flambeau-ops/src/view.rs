@@ -371,11 +371,13 @@ pub fn view(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
 /// Another shape; a copy only where the memory's order demands it.
 pub fn reshape(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
     let to = layout::infer_size(sizes, x.numel())?;
+    let name = if x.is_contiguous() { "ViewBackward0" } else { "ReshapeAliasBackward0" };
     if to.as_slice() == x.sizes() {
-        return apply(&ViewOp::View(to), x).or_else(|_| apply(&ViewOp::Alias, x));
+        let named = |op| flambeau_core::call::view_named(&op, x, name);
+        return named(ViewOp::View(to)).or_else(|_| named(ViewOp::Alias));
     }
     if layout::view_strides(x.sizes(), x.strides(), &to).is_some() {
-        return apply(&ViewOp::View(to), x);
+        return flambeau_core::call::view_named(&ViewOp::View(to), x, name);
     }
     flambeau_core::call::view_named(&ViewOp::View(to), &crate::copy::contiguous_copy(x)?, "UnsafeViewBackward0")
 }

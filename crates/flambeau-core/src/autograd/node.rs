@@ -269,7 +269,11 @@ impl Node {
         }
         match &self.action {
             Action::Op { op, params, .. } => match op.shown.and_then(|f| f(self, params).next) {
-                Some(edges) => edges,
+                // Kept: who walks twice meets the same stand-ins.
+                Some(edges) => {
+                    self.show_next(edges.clone());
+                    edges
+                }
                 None => self.visible(op.hidden),
             },
             Action::View { op: ViewOp::Part(_), .. } => self
@@ -294,7 +298,7 @@ impl Node {
 
     /// An edge to a node that only shows a step: gradients do not pass through it.
     pub fn stand_in(name: &'static str, next: Edges) -> Option<Edge> {
-        let outs = next.iter().flatten().next().map(|e| e.node.outs[e.nr as usize].clone());
+        let outs = next.iter().flatten().next().and_then(|e| e.node.outs.get(e.nr as usize).cloned());
         let outs = outs.unwrap_or(OutMeta { sizes: Dims::new(), dtype: DType::F32, device: Device::CPU });
         Some(Edge { node: Node::new(Action::Identity(name), next, smallvec::smallvec![outs]), nr: 0 })
     }

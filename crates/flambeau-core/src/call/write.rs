@@ -93,6 +93,9 @@ pub fn call_inplace(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> 
             }
             target.bump_version();
             if let Some(node) = node {
+                if !op.node_inplace.is_empty() {
+                    node.set_label(op.node_inplace);
+                }
                 autograd::rebase(target, node.clone(), 0);
                 pack_outputs(op, std::slice::from_ref(target), &node)?;
             }
@@ -121,7 +124,10 @@ pub fn call_inplace(op: &'static OpDef, x: Inputs, p: Params) -> Result<Tensor> 
             if let (true, Some(edge)) = (own, y.gradient_edge()) {
                 let before = target.gradient_edge();
                 autograd::no_grad(|| (intrinsics().copy_)(target, &y))?;
-                let name = op.label.map_or(op.node, |f| f(x, &p));
+                let name = match op.node_inplace {
+                    "" => op.label.map_or(op.node, |f| f(x, &p)),
+                    name => name,
+                };
                 if !name.is_empty() {
                     edge.node.set_label(name);
                     edge.node.show_next(operand_edges(op, x, Some(before)));

@@ -1,8 +1,12 @@
 //! PyTorch's names of nodes, for the rows whose own name says something else: rows split where PyTorch has overloads, and
 //! kernels that serve several public functions.
 
-use flambeau_core::autograd::{Edges, Node, Shown};
+mod shown;
+
 use flambeau_core::op::{Inputs, Params, ParamsExt};
+
+use shown::{SHOWN, Show};
+pub(crate) use shown::{batches, linear_of_copied, linear_of_spread, turned_back};
 
 const NAMES: &[(&str, &str)] = &[
     ("true_div", "DivBackward0"),
@@ -143,6 +147,43 @@ const NAMES: &[(&str, &str)] = &[
     ("householder_product", "LinalgHouseholderProductBackward0"),
     ("im2col_kernel", "Im2ColBackward0"),
     ("col2im_kernel", "Col2ImBackward0"),
+    ("floor_divide", NOT_IMPLEMENTED),
+    ("heaviside", NOT_IMPLEMENTED),
+    ("fft_r2c", "FftR2CBackward0"),
+    ("fft_c2r", "FftC2RBackward0"),
+    ("i1", "SpecialI1Backward0"),
+    ("i0e", "SpecialI0EBackward0"),
+    ("i1e", "SpecialI1EBackward0"),
+    ("ndtri", "SpecialNdtriBackward0"),
+    ("log_ndtr", "SpecialLogNdtrBackward0"),
+    ("erfcx", "SpecialErfcxBackward0"),
+    ("entr", "SpecialEntrBackward0"),
+    ("softmax_backward", "SoftmaxBackwardDataBackward0"),
+    ("log_softmax_backward", "LogSoftmaxBackwardDataBackward0"),
+    ("gelu_exact_backward", "GeluBackwardBackward0"),
+    ("gelu_tanh_backward", "GeluBackwardBackward0"),
+    ("put", "PutBackward0"),
+    ("unique", "Unique2Backward0"),
+    ("scatter_extreme", "ScatterReduceBackward0"),
+    ("index_reduce", "IndexReduceBackward0"),
+    ("linalg_cross", "LinalgCrossBackward0"),
+    ("lstsq_kernel", "LinalgLstsqBackward0"),
+    ("lu_solve", "LinalgLuSolveBackward0"),
+    ("linalg_lu_solve", "LinalgLuSolveBackward0"),
+    ("bernoulli", "BernoulliBackward0"),
+];
+
+/// Of operations whose gradient nobody has written.
+const NOT_IMPLEMENTED: &str = "torch::autograd::NotImplemented";
+
+/// Names that in-place calls have of their own.
+const INPLACE: &[(&str, &str)] = &[
+    ("elu_kernel", "EluBackward1"),
+    ("elu", "EluBackward1"),
+    ("selu", "EluBackward1"),
+    ("celu", "CeluBackward1"),
+    ("leaky_relu", "LeakyReluBackward1"),
+    ("threshold", "ThresholdBackward1"),
 ];
 
 /// Inputs without an edge in PyTorch's node, as bits.
@@ -173,132 +214,13 @@ const HIDDEN: &[(&str, u16)] = &[
     ("nll_loss", 0b110),
     ("pinv_kernel", 0b10),
     ("scaled_dot_product_attention", 0b1000),
+    ("ctc_loss_kernel", 0b1110),
+    ("put", 0b10),
+    ("scatter_extreme", 0b10),
+    ("index_reduce", 0b10),
+    ("lu_solve", 0b100),
+    ("linalg_lu_solve", 0b10),
 ];
-
-type Show = fn(&Node, &Params) -> Shown;
-
-const SHOWN: &[(&str, Show)] = &[
-    ("pow_tensor", |n, _| match n.was_number(0) {
-        true => Shown { name: Some("PowBackward2"), next: Some(n.visible(1)) },
-        false => Shown::default(),
-    }),
-    ("remainder", |n, _| by_number(n, "RemainderBackward0", "RemainderBackward1")),
-    ("fmod", |n, _| by_number(n, "FmodBackward0", "FmodBackward1")),
-    ("clamp_below", |n, _| bounded(n, "ClampMinBackward0", "ClampMinBackward1")),
-    ("clamp_above", |n, _| bounded(n, "ClampMaxBackward0", "ClampMaxBackward1")),
-    ("clamp_tensor", |n, _| match n.was_number(1) && n.was_number(2) {
-        true => named("ClampBackward1", n.visible(0b110)),
-        false => named("ClampBackward0", n.visible(0)),
-    }),
-    ("lerp", |n, _| match n.was_number(2) {
-        true => named("LerpBackward0", n.visible(0b100)),
-        false => named("LerpBackward1", n.visible(0)),
-    }),
-    ("masked_fill", |n, _| match n.next().get(2) {
-        Some(Some(_)) => named("MaskedFillBackward1", n.visible(0b10)),
-        _ => named("MaskedFillBackward0", n.visible(0b110)),
-    }),
-    ("scatter", |n, _| match has_edge(n, 2) {
-        true => named("ScatterBackward0", n.visible(0b10)),
-        false => named("ScatterBackward1", n.visible(0b110)),
-    }),
-    ("round", |n, p| match p.int(0) {
-        0 => Shown::default(),
-        _ => named("RoundBackward1", n.visible(0)),
-    }),
-    ("sum", |n, p| over_dims(n, p, "SumBackward1")),
-    ("mean", |n, p| over_dims(n, p, "MeanBackward1")),
-    ("prod", |n, p| over_dims(n, p, "ProdBackward1")),
-    ("index_put", |n, _| {
-        let next = n.next();
-        let ends = [next.first(), next.last()];
-        Shown { name: None, next: Some(ends.into_iter().flatten().cloned().collect()) }
-    }),
-    ("convolution_kernel", |n, _| convolution(n)),
-    ("conv_input", |n, _| convolution(n)),
-    ("max_pool_kernel", |n, _| windows(n, "MaxPool2DWithIndicesBackward0", "MaxPool3DWithIndicesBackward0")),
-    ("avg_pool_kernel", |n, _| windows(n, "AvgPool2DBackward0", "AvgPool3DBackward0")),
-    ("adaptive_avg_kernel", |n, p| match p.ints(0) {
-        [1, 1] | [1, 1, 1] => named("MeanBackward1", n.visible(0)),
-        _ => windows(n, "AdaptiveAvgPool2DBackward0", "AdaptiveAvgPool3DBackward0"),
-    }),
-    ("adaptive_max_kernel", |n, _| windows(n, "AdaptiveMaxPool2DBackward0", "AdaptiveMaxPool3DBackward0")),
-    ("linear_kernel", |n, _| linear(n)),
-    ("solve_kernel", |n, _| Shown { name: None, next: Some(n.visible(0)) }),
-];
-
-fn named(name: &'static str, next: Edges) -> Shown {
-    Shown { name: Some(name), next: Some(next) }
-}
-
-fn has_edge(n: &Node, i: usize) -> bool {
-    matches!(n.next().get(i), Some(Some(_)))
-}
-
-/// Overloads for a number and for a tensor as the second operand.
-fn by_number(n: &Node, number: &'static str, tensor: &'static str) -> Shown {
-    match n.was_number(1) || !has_edge(n, 1) {
-        true => named(number, n.visible(0b10)),
-        false => named(tensor, n.visible(0)),
-    }
-}
-
-fn bounded(n: &Node, number: &'static str, tensor: &'static str) -> Shown {
-    match n.was_number(1) {
-        true => named(number, n.visible(0b10)),
-        false => named(tensor, n.visible(0)),
-    }
-}
-
-/// Reductions over given dimensions are overloads of their own.
-fn over_dims(n: &Node, p: &Params, name: &'static str) -> Shown {
-    match p.opt_ints(0) {
-        Some(dims) if !dims.is_empty() => named(name, n.visible(0)),
-        _ => Shown::default(),
-    }
-}
-
-/// With a place for the bias, whether there is one or not.
-fn convolution(n: &Node) -> Shown {
-    let mut next = n.visible(0);
-    next.resize(3, None);
-    Shown { name: None, next: Some(next) }
-}
-
-/// Windows over lines are windows over pictures of one row.
-fn windows(n: &Node, flat: &'static str, deep: &'static str) -> Shown {
-    match n.outputs()[0].sizes.len() {
-        5 => named(deep, n.visible(0)),
-        3 => {
-            let picture = Node::stand_in("UnsqueezeBackward0", n.visible(0));
-            named("SqueezeBackward1", smallvec::smallvec![Node::stand_in(flat, smallvec::smallvec![picture])])
-        }
-        _ => named(flat, n.visible(0)),
-    }
-}
-
-/// One node stands for a product with the transposed weight, and for the views around it.
-fn linear(n: &Node) -> Shown {
-    let next = n.next();
-    let edge = |i: usize| next.get(i).cloned().flatten();
-    let rank = n.outputs()[0].sizes.len();
-    let biased = next.len() > 2;
-    let turned = edge(1).and_then(|e| Node::stand_in("TBackward0", smallvec::smallvec![Some(e)]));
-    let rows = match rank {
-        2 => edge(0),
-        1 if !biased => edge(0).and_then(|e| Node::stand_in("UnsqueezeBackward0", smallvec::smallvec![Some(e)])),
-        _ => edge(0).and_then(|e| Node::stand_in("ViewBackward0", smallvec::smallvec![Some(e)])),
-    };
-    let (product, operands): (_, Edges) = match biased {
-        true => ("AddmmBackward0", smallvec::smallvec![edge(2), rows, turned]),
-        false => ("MmBackward0", smallvec::smallvec![rows, turned]),
-    };
-    match rank {
-        2 => named(product, operands),
-        1 if !biased => named("SqueezeBackward4", smallvec::smallvec![Node::stand_in(product, operands)]),
-        _ => named("UnsafeViewBackward0", smallvec::smallvec![Node::stand_in(product, operands)]),
-    }
-}
 
 type Label = fn(Inputs, &Params) -> &'static str;
 
@@ -317,18 +239,21 @@ const LABELS: &[(&str, Label)] = &[
     }),
     ("nll_loss", |x, _| match x[0] {
         Some(t) if t.ndim() <= 2 => "NllLossBackward0",
-        Some(t) if t.ndim() == 4 => "NllLoss2DBackward0",
-        _ => "",
+        _ => "NllLoss2DBackward0",
     }),
-    ("scatter_reduce", |_, p| if p.str(1) == "sum" { "ScatterReduceBackward0" } else { "" }),
+    ("scatter_reduce", |_, _| "ScatterReduceBackward0"),
     ("diag", |x, _| match x[0] {
         Some(t) if t.ndim() == 1 => "DiagEmbedBackward0",
-        _ => "",
+        _ => "DiagonalBackward0_copy",
+    }),
+    ("fft_c2c", |x, _| match x[0] {
+        Some(t) if t.dtype().is_complex() => "FftC2CBackward0",
+        _ => "FftR2CBackward0",
     }),
     ("pad", |x, p| {
         let pairs = p.ints(0).len() / 2;
         match (p.str(1), pairs) {
-            ("constant", _) if p.ints(0).iter().any(|&n| n > 0) && x[0].is_some() => "ConstantPadNdBackward0",
+            ("constant", _) if p.ints(0).iter().any(|&n| n != 0) && x[0].is_some() => "ConstantPadNdBackward0",
             ("reflect", 1) => "ReflectionPad1DBackward0",
             ("reflect", 2) => "ReflectionPad2DBackward0",
             ("reflect", 3) => "ReflectionPad3DBackward0",
@@ -351,15 +276,24 @@ const LABELS: &[(&str, Label)] = &[
     }),
 ];
 
-pub const fn hidden_of(row: &str) -> u16 {
-    let mut i = 0;
-    while i < HIDDEN.len() {
-        if same(HIDDEN[i].0.as_bytes(), row.as_bytes()) {
-            return HIDDEN[i].1;
+/// The place of a row in a table, which ends where there is none.
+macro_rules! find {
+    ($table:ident, $row:ident, $none:expr) => {{
+        let mut i = 0;
+        loop {
+            if i == $table.len() {
+                break $none;
+            }
+            if same($table[i].0.as_bytes(), $row.as_bytes()) {
+                break $table[i].1;
+            }
+            i += 1;
         }
-        i += 1;
-    }
-    0
+    }};
+}
+
+pub const fn hidden_of(row: &str) -> u16 {
+    find!(HIDDEN, row, 0)
 }
 
 pub const fn shown_of(row: &str) -> Option<Show> {
@@ -386,14 +320,12 @@ pub const fn label_of(row: &str) -> Option<Label> {
 
 /// The name of a row's node, or nothing where it is made from the row's own.
 pub const fn name_of(row: &str) -> &'static str {
-    let mut i = 0;
-    while i < NAMES.len() {
-        if same(NAMES[i].0.as_bytes(), row.as_bytes()) {
-            return NAMES[i].1;
-        }
-        i += 1;
-    }
-    ""
+    find!(NAMES, row, "")
+}
+
+/// The name of the node of a row's in-place call, where it has one of its own.
+pub const fn inplace_of(row: &str) -> &'static str {
+    find!(INPLACE, row, "")
 }
 
 const fn same(a: &[u8], b: &[u8]) -> bool {
