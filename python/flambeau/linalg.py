@@ -136,12 +136,9 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=No
     first, second = (rows, columns) if abs(ord) == 1 else (columns, rows)
     if ord > 0 and A.size(second) == 0:
         return _into(out, vector_norm(A, 1, (rows, columns), keepdim))
-    sums = vector_norm(A, 1, first, True)
-    result = (sums.amax if ord > 0 else sums.amin)(second, keepdim=True)
-    if not keepdim:
-        for d in sorted((rows, columns), reverse=True):
-            result = result.squeeze(d)
-    return _into(out, result)
+    sums = vector_norm(A, 1, first, keepdim)
+    second -= not keepdim and first < second
+    return _into(out, (sums.amax if ord > 0 else sums.amin)(second, keepdim=keepdim))
 
 
 def norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):
@@ -189,16 +186,19 @@ def multi_dot(tensors, *, out=None):
             where = "the first tensor must be 1D or 2D" if i == 0 else f"tensor {i} must be 2D"
             raise RuntimeError(f"multi_dot(): {where} but got {t.dim()}D")
     result = _chain(tensors)
-    if row:
-        result = result.squeeze(0)
-    if column:
-        result = result.squeeze(-1)
-    return _into(out, result)
+    rows, columns = result.shape
+    return _into(out, result.view(([] if row else [rows]) + ([] if column else [columns])))
 
 
 def _chain(tensors):
     """Products in the order of least work (dynamic programming over cuts)."""
     n = len(tensors)
+    if n == 3:
+        # From the left where both orders cost the same.
+        a, b, c = tensors
+        left = a.size(0) * c.size(0) * (a.size(1) + c.size(1))
+        right = a.size(1) * c.size(1) * (a.size(0) + c.size(0))
+        return a @ (b @ c) if left > right else (a @ b) @ c
     sizes = [t.size(0) for t in tensors] + [tensors[-1].size(1)]
     cost = {(i, i): (0, i) for i in range(n)}
     for length in range(1, n):
@@ -225,7 +225,7 @@ def cross(input, other, *, dim=-1, out=None):
             f"{other.size(dim)}"
         )
     a, b = flambeau.broadcast_tensors(input, other)
-    return _into(out, a.roll(-1, dim) * b.roll(-2, dim) - a.roll(-2, dim) * b.roll(-1, dim))
+    return _into(out, flambeau.cross(a, b, dim=dim))
 
 
 def cond(A, p=None, *, out=None):
@@ -294,7 +294,9 @@ def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None, out=None):
         values, vectors = _native.eigh(A)
         keep = values.abs() > _tolerances(A, values, atol, rtol, "linalg.pinv").unsqueeze(-1)
         inverse = flambeau.where(keep, values, 1.0).reciprocal() * keep
-        return _into(out, (vectors * inverse.unsqueeze(-2).to(vectors.dtype)) @ vectors.mH)
+        result = (vectors * inverse.unsqueeze(-2).to(vectors.dtype)) @ vectors.mH
+        _C._show_as(result, "LinalgPinvBackward0", A)
+        return _into(out, result)
     with flambeau.no_grad():
         limit = _tolerances(A, _native.svdvals(A.detach()), atol, rtol, "linalg.pinv")
         limit = limit.expand(A.shape[:-2]).contiguous()
@@ -348,6 +350,7 @@ def lstsq(A, B, rcond=None, *, driver=None, out=None):
     solution = solution.mT.contiguous().mT
     if vector:
         solution = solution.squeeze(-1)
+    _C._show_as(solution, "LinalgLstsqBackward0", A, B)
     result = _lstsq_result(solution, residuals, rank, values)
     return result if out is None else _lstsq_result(*(_into(o, r) for o, r in zip(out, result)))
 
@@ -396,7 +399,7 @@ def tensorsolve(A, B, dims=None, *, out=None):
             "prod(self.shape[:other.ndim]), "
             f"but got {columns} != {rows}"
         )
-    return _into(out, _native.solve(A.reshape(rows, columns), B.reshape(-1)).reshape(rest))
+    return _into(out, _native.solve(A.reshape(rows, columns), B.flatten()).reshape(rest))
 
 
 __all__ = sorted(

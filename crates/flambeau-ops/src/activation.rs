@@ -76,6 +76,7 @@ macro_rules! activation {
                 use super::*;
                 pub static OP: OpDef = OpDef {
                     name: stringify!($back),
+                    node: $crate::nodes::name_of(stringify!($back)),
                     sig: concat!(stringify!($back), "(Tensor grad_output, Tensor self) -> Tensor"),
                     doc: "The gradient in one pass.",
                     surfaces: INTERNAL,
@@ -331,7 +332,10 @@ rows! { OTHERS:
         surfaces: NN,
         kind: Kind::Composite(|x, _| {
             let x = arg(x, 0)?;
-            Ok([binary::div(x, &binary::add_scalar(&unary::abs(x)?, 1.0)?)?].into_iter().collect())
+            // Written in Python there: the sum has a place for the number.
+            let one = Tensor::wrapped(1.0.into())?;
+            let bound = call1(&binary::add::OP, &[Some(&unary::abs(x)?), Some(&one)], Params::new())?;
+            Ok([binary::div(x, &bound)?].into_iter().collect())
         }),
         ..BASE
     };

@@ -282,7 +282,17 @@ rows! { ROWS_ALL:
         sig: "scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0.0, bool is_causal=False, float? scale=None, bool enable_gqa=False) -> Tensor",
         doc: "softmax(scale * q k^T + mask) v (Vaswani et al., 2017) by tiles (Dao et al., 2022): query `(..., l, e)`, key `(..., s, e)`, value `(..., s, ev)`.",
         surfaces: surface::NN,
-        kind: Kind::Composite(|x, p| one(sdpa(arg(x, 0)?, arg(x, 1)?, arg(x, 2)?, opt(x, 3), p.float(0), p.bool(1), p.opt_float(2), p.bool(3))?)),
+        kind: Kind::Composite(|x, p| {
+            let (q, k, v, mask) = (arg(x, 0)?, arg(x, 1)?, arg(x, 2)?, opt(x, 3));
+            // One head, as PyTorch's kernel takes it.
+            if q.ndim() == 3 && k.ndim() == 3 && v.ndim() == 3 && fused(q, mask, p.float(0)) {
+                let head = |t: &Tensor| unsqueeze(t, 0);
+                let mask = mask.map(|m| if m.ndim() == 3 { head(m) } else { Ok(m.clone()) }).transpose()?;
+                let heads = [Some(&head(q)?), Some(&head(k)?), Some(&head(v)?), mask.as_ref()];
+                return one(crate::view::squeeze(&call1(&scaled_dot_product_attention::OP, &heads, p.clone())?, 0)?);
+            }
+            one(sdpa(q, k, v, mask, p.float(0), p.bool(1), p.opt_float(2), p.bool(3))?)
+        }),
         ..BASE
     };
 }
@@ -324,6 +334,12 @@ fn renorm_rows(w: &Tensor, i: &Tensor, limit: f64, p: f64) -> Result<()> {
         w.bump_version();
         Ok(())
     })
+}
+
+/// Whether one kernel does it all.
+fn fused(q: &Tensor, mask: Option<&Tensor>, dropout_p: f64) -> bool {
+    let learned = mask.is_some_and(Tensor::requires_grad) && flambeau_core::autograd::grad_enabled();
+    !(dropout_p > 0.0 || learned || !q.dtype().is_float())
 }
 
 /// Attention over any leading dimensions.
@@ -415,17 +431,19 @@ pub fn sdpa(
         None => None,
     };
     let whole = |m: &Tensor| reshape(m, &[b, l, s]);
-    let learned = mask.as_ref().is_some_and(Tensor::requires_grad) && flambeau_core::autograd::grad_enabled();
-    if dropout_p > 0.0 || learned || !q.dtype().is_float() {
-        let mut w = mul_scalar(&matmul(&flat(q, l, e)?, &transpose(&flat(&k, s, e)?, 1, 2)?)?, scale)?;
+    if !fused(q, mask.as_ref(), dropout_p) {
+        // Half of the factor on each side keeps large products in range.
+        let part = scale.abs().sqrt();
+        let keys = mul_scalar(&transpose(&k, -2, -1)?, if scale < 0.0 { -part } else { part })?;
+        let mut w = matmul(&mul_scalar(q, part)?, &keys)?;
         if causal {
             w = add(&w, &causal_mask(l, s, q)?)?;
         }
         if let Some(m) = &mask {
-            w = add(&w, &whole(m)?)?;
+            w = add(&w, m)?;
         }
-        let w = dropout(&crate::softmax::softmax(&w, -1)?, dropout_p, true)?;
-        return reshape(&matmul(&w, &flat(&v, s, ev)?)?, &out_sizes);
+        let w = dropout(&crate::softmax::safe_softmax(&w)?, dropout_p, true)?;
+        return matmul(&w, &v);
     }
     let m = mask.as_ref().map(whole).transpose()?;
     let y = flambeau_core::call(

@@ -448,6 +448,10 @@ rows! { MORE:
         samples: Some(|s| samples(s, 0.2, 3.0, 3)),
         ..BASE
     };
+    add_number = beside("add_number(Tensor input, Tensor|Scalar other) -> Tensor", |x, _| Ok([add(arg(x, 0)?, arg(x, 1)?)?].into_iter().collect()));
+    sub_number = beside("sub_number(Tensor input, Tensor|Scalar other) -> Tensor", |x, _| Ok([sub(arg(x, 0)?, arg(x, 1)?)?].into_iter().collect()));
+    mul_number = beside("mul_number(Tensor input, Tensor|Scalar other) -> Tensor", |x, _| Ok([mul(arg(x, 0)?, arg(x, 1)?)?].into_iter().collect()));
+    div_number = beside("div_number(Tensor input, Tensor|Scalar other) -> Tensor", |x, _| Ok([div(arg(x, 0)?, arg(x, 1)?)?].into_iter().collect()));
     true_divide = OpDef {
         sig: "true_divide(Tensor input, Tensor|Scalar other, *, Tensor? out=None) -> Tensor",
         doc: "The quotient, element by element.",
@@ -463,6 +467,10 @@ rows! { MORE:
         samples: Some(|s| samples(s, 0.2, 3.0, 3)),
         ..BASE
     };
+}
+
+const fn beside(sig: &'static str, f: flambeau_core::op::Compose) -> OpDef {
+    OpDef { sig, doc: "Arithmetic with a number as PyTorch's own code does it.", surfaces: INTERNAL, kind: Kind::Composite(f), ..BASE }
 }
 
 /// The rows for a number beside a tensor: the same kernels, and nodes without a place for the number. PyTorch has them

@@ -5,7 +5,6 @@ use flambeau_core::{Result, call, check, params};
 
 use crate::copy::contiguous_copy;
 use crate::operand::*;
-use crate::view::narrow;
 
 /// What the view's row returns, copied.
 fn copied(row: &'static OpDef, x: Inputs, p: &Params) -> Result<Outs> {
@@ -47,18 +46,6 @@ copies! { COPIES:
     view_as_complex_copy of view::view_as_complex, "view_as_complex_copy(Tensor input, *, Tensor? out=None) -> Tensor", "`view_as_complex`, copied.";
 }
 
-/// Parts as independent views: unlike those of `split`, each may be changed in place.
-fn parts(x: Inputs, dim: i64, lengths: impl Iterator<Item = i64>) -> Result<Outs> {
-    let t = arg(x, 0)?;
-    let mut start = 0;
-    let mut out = Outs::new();
-    for n in lengths {
-        out.push(narrow(t, dim, start, n)?);
-        start += n;
-    }
-    Ok(out)
-}
-
 rows! { MORE:
     expand_copy = OpDef {
         sig: "expand_copy(Tensor input, int[] size, *, bool implicit=False, Tensor? out=None) -> Tensor",
@@ -94,30 +81,26 @@ rows! { MORE:
     unsafe_split = OpDef {
         sig: "unsafe_split(Tensor input, int split_size, int dim=0) -> Tensor[]",
         doc: "As `split`; the parts may be changed in place.",
-        kind: Kind::Composite(|x, p| {
-            let t = arg(x, 0)?;
-            let lengths: Vec<i64> = crate::view::split(&t.detach(), p.int(0), p.int(1))?.iter().map(|s| s.size(p.int(1))).collect::<Result<_>>()?;
-            parts(x, p.int(1), lengths.into_iter())
-        }),
+        kind: Kind::Composite(|x, p| crate::view::split_to_change(arg(x, 0)?, p.int(0), p.int(1))),
         ..BASE
     };
     unsafe_split_with_sizes = OpDef {
         sig: "unsafe_split_with_sizes(Tensor input, int[] split_sizes, int dim=0) -> Tensor[]",
         doc: "As `split_with_sizes`; the parts may be changed in place.",
-        kind: Kind::Composite(|x, p| {
-            crate::view::split_sizes(&arg(x, 0)?.detach(), p.ints(0), p.int(1))?;
-            parts(x, p.int(1), p.ints(0).iter().copied())
-        }),
+        kind: Kind::Composite(|x, p| crate::view::split_sizes_to_change(arg(x, 0)?, p.ints(0), p.int(1))),
         ..BASE
     };
     unsafe_chunk = OpDef {
         sig: "unsafe_chunk(Tensor input, int chunks, int dim=0) -> Tensor[]",
         doc: "As `chunk`; the parts may be changed in place.",
         kind: Kind::Composite(|x, p| {
-            let t = arg(x, 0)?.detach();
+            let t = arg(x, 0)?;
+            check!(t.ndim() > 0, Runtime, "chunk expects at least a 1-dimensional tensor");
             check!(p.int(0) > 0, Runtime, "chunk expects `chunks` to be greater than 0, got: {}", p.int(0));
-            let lengths: Vec<i64> = call(&crate::view::chunk::OP, &[Some(&t)], p.clone())?.iter().map(|s| s.size(p.int(1))).collect::<Result<_>>()?;
-            parts(x, p.int(1), lengths.into_iter())
+            match crate::view::chunk_size(t, p.int(0), p.int(1))? {
+                0 => crate::view::split_sizes_to_change(t, &vec![0; p.int(0) as usize], p.int(1)),
+                size => crate::view::split_to_change(t, size, p.int(1)),
+            }
         }),
         ..BASE
     };

@@ -1,10 +1,13 @@
 //! Einstein summation: a chain of batched matrix products, from the left. The steps are PyTorch's, so that the graph is.
 
+use flambeau_core::call::view_named;
+use flambeau_core::layout::Dims;
 use flambeau_core::op::Params;
+use flambeau_core::view::ViewOp;
 use flambeau_core::{Result, Tensor, bail, call1, check};
 
 use crate::matmul::bmm;
-use crate::view::{permute, reshape, unsqueeze, view};
+use crate::view::{reshape, view};
 
 /// A label: a letter, or a dimension under the ellipsis.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -65,8 +68,7 @@ fn distinct(mut t: Tensor, mut labels: Vec<Label>, what: usize) -> Result<Labell
                 t.sizes()[j],
                 t.sizes()[i]
             );
-            let op = flambeau_core::view::ViewOp::Diagonal { offset: 0, dim1: i, dim2: j };
-            t = flambeau_core::call::view(&op, &t)?;
+            t = flambeau_core::call::view(&ViewOp::Diagonal { offset: 0, dim1: i, dim2: j }, &t)?;
             // The diagonal comes last; it belongs where its label was first.
             let mut order: Vec<i64> = (0..t.ndim() as i64 - 1).collect();
             order.insert(i, t.ndim() as i64 - 1);
@@ -83,6 +85,10 @@ fn size_of(x: &Labelled, l: Label) -> Option<i64> {
     x.labels.iter().position(|&m| m == l).map(|i| x.t.sizes()[i])
 }
 
+fn permute(t: &Tensor, order: &[i64]) -> Result<Tensor> {
+    view_named(&ViewOp::Permute(Dims::from_slice(order)), t, "PermuteBackward0")
+}
+
 /// Dimensions in the order of `want`; an absent label gets size one.
 fn arranged(x: &Labelled, want: &[Label]) -> Result<Tensor> {
     let (mut t, mut next) = (x.t.clone(), x.labels.len() as i64);
@@ -91,7 +97,7 @@ fn arranged(x: &Labelled, want: &[Label]) -> Result<Tensor> {
         order.push(match x.labels.iter().position(|m| m == l) {
             Some(i) => i as i64,
             None => {
-                t = unsqueeze(&t, -1)?;
+                t = flambeau_core::call::view(&ViewOp::Unsqueeze(t.ndim()), &t)?;
                 next += 1;
                 next - 1
             }

@@ -223,6 +223,26 @@ pub fn index_put(x: &Tensor, indices: Inputs, values: &Tensor, accumulate: bool)
 /// Indices out of range or of a wrong dtype, values that do not broadcast or have another dtype, and whatever forbids
 /// to change `x`.
 pub fn index_put_(x: &Tensor, indices: Inputs, values: &Tensor) -> Result<()> {
+    put(x, indices, values, false)
+}
+
+/// [`index_put_`] of one host number, which has a simpler gradient.
+pub fn index_put_number_(x: &Tensor, indices: Inputs, value: &Tensor) -> Result<()> {
+    put(x, indices, value, true)?;
+    // Along one dimension PyTorch has a node for it.
+    let mut given = indices.iter().flatten();
+    if let (Some(only), None) = (given.next(), given.next())
+        && only.dtype().is_int()
+        && only.dtype() != DType::U8
+        && !x.is_view()
+        && let Some(node) = x.grad_fn()
+    {
+        node.show_as("IndexFillBackward0".into(), node.next().iter().take(1).cloned().collect());
+    }
+    Ok(())
+}
+
+fn put(x: &Tensor, indices: Inputs, values: &Tensor, number: bool) -> Result<()> {
     let mask = filling_mask(x, indices, values)?;
     let mut values = values.clone();
     if let Some(mask) = &mask {
@@ -232,9 +252,10 @@ pub fn index_put_(x: &Tensor, indices: Inputs, values: &Tensor) -> Result<()> {
             "masked_fill_ only supports boolean masks, but got mask with dtype {}",
             flambeau_core::c_name(mask.dtype())
         );
-        values = crate::copy::to_dtype(&reshape(&values, &[])?, x.dtype())?;
-        // What is recorded is a write by index, as in PyTorch.
-        if !(flambeau_core::autograd::grad_enabled() && (x.requires_grad() || values.requires_grad())) {
+        let one = if values.ndim() == 0 { values } else { reshape(&values, &[])? };
+        values = crate::copy::to_dtype(&one, x.dtype())?;
+        // What is recorded of a tensor is a write by index, as in PyTorch.
+        if number || !(flambeau_core::autograd::grad_enabled() && (x.requires_grad() || values.requires_grad())) {
             let x = [Some(x), Some(mask), Some(&values)];
             return call_inplace(&crate::ternary::masked_fill::OP, &x, Params::new()).map(|_| ());
         }

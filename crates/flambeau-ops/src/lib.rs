@@ -24,6 +24,7 @@ mod decompose_run;
 pub mod diagonal;
 mod einsum;
 pub mod fft;
+mod gates;
 pub mod histogram;
 pub mod index;
 pub mod indexing;
@@ -113,6 +114,7 @@ pub fn registry() -> &'static [&'static OpDef] {
             loss::ROWS,
             ctc::ROWS,
             attention::ROWS,
+            gates::ROWS,
             recurrent::ROWS,
         ];
         families.iter().flat_map(|f| f.iter()).flat_map(|rows| rows.iter()).copied().collect()

@@ -359,7 +359,7 @@ rows! { ROWS_ALL:
     linalg_lu_solve = row("lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False, Tensor? out=None) -> Tensor", "X of `A X = B` from A's LU factors.", L,
         |x, p| one(lu_solution(arg(x, 0)?, arg(x, 1)?, arg(x, 2)?, p.bool(0), p.bool(1))?));
     lu_solve = row("lu_solve(Tensor b, Tensor LU_data, Tensor LU_pivots, *, Tensor? out=None) -> Tensor", "X of `A X = b` from A's LU factors.", FM,
-        |x, _| one(lu_solution(arg(x, 1)?, arg(x, 2)?, arg(x, 0)?, true, false)?));
+        |x, _| call(&linalg_lu_solve::OP, &[opt(x, 1), opt(x, 2), opt(x, 0)], params![true, false]));
     lu_unpack = row("lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True, *, (Tensor, Tensor, Tensor)? out=None) -> (Tensor P, Tensor L, Tensor U)", "P, L and U from the factors in one matrix.", F, |x, p| {
         let (lu, pivots) = (arg(x, 0)?, arg(x, 1)?);
         check!(lu.ndim() >= 2, Runtime, "torch.lu_unpack: Expected tensor with 2 or more dimensions. Got size: {} instead", layout::fmt(lu.sizes()));

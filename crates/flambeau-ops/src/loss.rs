@@ -144,14 +144,13 @@ fn cross_entropy_of(
             }
             None => terms,
         };
-        let losses = neg(&sum(&terms, &[class as i64], false)?)?;
         return match how {
             "mean" => {
                 let n = (x.numel() / c.max(1)).max(1);
-                crate::binary::div_scalar(&sum(&losses, &[], false)?, n as f64)
+                crate::binary::div_scalar(&neg(&sum(&terms, &[], false)?)?, n as f64)
             }
-            "sum" => sum(&losses, &[], false),
-            _ => Ok(losses),
+            "sum" => neg(&sum(&terms, &[], false)?),
+            _ => neg(&sum(&terms, &[class as i64], false)?),
         };
     }
     let logp = log_softmax(x, class as i64)?;
@@ -162,18 +161,21 @@ fn cross_entropy_of(
         return Ok(plain);
     }
     // The uniform part: minus the (weighted) mean of all log-probabilities at targets that count.
-    let (lp, t, shape) = shaped(&logp, target, "cross_entropy")?;
-    let c = lp.sizes()[1];
+    let c = logp.sizes()[class];
     let lp_w = match w {
-        Some(w) => mul(&lp, &reshape(w, &[1, c, 1])?)?,
-        None => lp.clone(),
+        Some(w) => {
+            let mut shape = vec![1; x.ndim()];
+            shape[class] = c;
+            mul(&logp, &reshape(w, &shape)?)?
+        }
+        None => logp.clone(),
     };
-    let smooth = neg(&sum(&lp_w, &[1], false)?)?;
-    let smooth = crate::ternary::masked_fill(&smooth, &crate::binary::eq_scalar(&t, ignore as f64)?, 0.0)?;
+    let smooth = neg(&sum(&lp_w, &[class as i64], false)?)?;
+    let smooth = crate::ternary::masked_fill(&smooth, &crate::binary::eq_scalar(target, ignore as f64)?, 0.0)?;
     let smooth = match how {
-        "none" => reshape(&smooth, &shape)?,
+        "none" => smooth,
         "sum" => sum(&smooth, &[], false)?,
-        _ => div(&sum(&smooth, &[], false)?, &target_weight(&t, w, ignore, &lp)?)?,
+        _ => div(&sum(&smooth, &[], false)?, &target_weight(target, w, ignore, &logp)?)?,
     };
     add(&mul_scalar(&plain, 1.0 - smoothing)?, &mul_scalar(&smooth, smoothing / c as f64)?)
 }
@@ -250,7 +252,20 @@ rows! { ROWS_ALL:
     };
     nll_loss = pointwise("nll_loss(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, int ignore_index=-100, bool? reduce=None, str reduction='mean') -> Tensor",
         "Minus the log-probability of the target classes: input `(n, c, ...)`, target `(n, ...)`.",
-        |x, p| one(nll_of(arg(x, 0)?, arg(x, 1)?, opt(x, 2), p.int(1), reduction(p, 3, 0, 2)?)?));
+        |x, p| {
+            let (lp, t, how) = (arg(x, 0)?, arg(x, 1)?, reduction(p, 3, 0, 2)?);
+            if matches!(lp.ndim(), 0 | 1 | 2 | 4) {
+                return one(nll_of(lp, t, opt(x, 2), p.int(1), how)?);
+            }
+            // Other numbers of dimensions are pictures of as many pixels.
+            shaped(lp, t, "nll_loss")?;
+            let (n, c) = (lp.sizes()[0], lp.sizes()[1]);
+            let pixels: i64 = lp.sizes()[2..].iter().product();
+            let picture = crate::view::reshape(lp, &[n, c, 1, pixels])?;
+            let targets = reshape(t, &[n, 1, pixels])?;
+            let y = call1(&nll_loss::OP, &[Some(&picture), Some(&targets), opt(x, 2)], p.clone())?;
+            one(if how == "none" { reshape(&y, t.sizes())? } else { y })
+        });
     cross_entropy = OpDef {
         aliases: &["cross_entropy_loss"],
         samples: Some(|s| {
@@ -334,7 +349,11 @@ rows! { ROWS_ALL:
             };
             let how = match p.get(2) { Some(flambeau_core::op::Value::Str(s)) if &**s == "batchmean" => "batchmean", _ => reduction(p, 2, 0, 1)? };
             one(match how {
-                "batchmean" => crate::binary::div_scalar(&sum(&l, &[], false)?, a.sizes().first().copied().unwrap_or(1).max(1) as f64)?,
+                // Divided in Python there: with a place for the number.
+                "batchmean" => {
+                    let n = Tensor::wrapped((a.sizes().first().copied().unwrap_or(1).max(1) as f64).into())?;
+                    call1(&crate::binary::true_div::OP, &[Some(&sum(&l, &[], false)?), Some(&n)], Params::new())?
+                }
                 how => reduced(&l, how)?,
             })
         });

@@ -7,7 +7,7 @@ use flambeau_core::{DType, Result, Tensor, bail, call, call1, check, params};
 
 use crate::binary::{add, mul, mul_scalar, sub};
 use crate::decompose::*;
-use crate::linalg::{L, columnwise, inv, row};
+use crate::linalg::{L, columnwise, row};
 use crate::matmul::matmul;
 use crate::operand::*;
 use crate::view::{expand, narrow, unsqueeze};
@@ -45,8 +45,12 @@ pub fn matrix_power(a: &Tensor, n: i64) -> Result<Tensor> {
     if n == 0 {
         return add(&identity_like(a)?, &crate::ternary::zeros_through(a)?);
     }
-    let mut base = if n < 0 { inv(a)? } else { a.clone() };
+    // Through its row, so that the node is the one of `inv`.
+    let mut base = if n < 0 { call1(&crate::linalg::linalg_inv::OP, &[Some(a)], Params::new())? } else { a.clone() };
     let (mut left, mut out) = (n.unsigned_abs(), None::<Tensor>);
+    if left == 3 {
+        return matmul(&matmul(&base, &base)?, &base);
+    }
     loop {
         if left & 1 == 1 {
             out = Some(match out {
@@ -179,7 +183,8 @@ rows! { ROWS_ALL:
             return one(add(&crate::unary::log(&y[1])?, &y[2])?);
         }
         let bad = crate::binary::eq_scalar(&y[1], -1.0)?;
-        one(crate::ternary::masked_fill(&y[2], &bad, f64::NAN)?)
+        let nan = Tensor::scalar(f64::NAN.into(), y[2].dtype(), y[2].device())?;
+        one(crate::ternary::where_(&bad, &nan, &y[2])?)
     });
     matrix_power = row("matrix_power(Tensor A, int n, *, Tensor? out=None) -> Tensor", "The `n`-th power of a square matrix; negative powers invert.", L | FM, |x, p| one(matrix_power(arg(x, 0)?, p.int(0))?));
     matrix_exp = row("matrix_exp(Tensor A) -> Tensor", "The exponential of a square matrix.", L | FM, |x, _| one(matrix_exp(arg(x, 0)?)?));

@@ -309,7 +309,7 @@ rows! { ROWS_ALL:
                 None => crate::copy::contiguous(t)?,
             };
             let t2 = wide(t)?;
-            let scale = rsqrt(&add_scalar(&mean(&mul(&t2, &t2)?, &dims, true)?, eps)?)?;
+            let scale = rsqrt(&add_scalar(&mean(&crate::unary::square(&t2)?, &dims, true)?, eps)?)?;
             let y = crate::copy::to_dtype(&mul(&t2, &scale)?, t.dtype())?;
             one(affine(y, w, None)?)
         }),
@@ -428,7 +428,7 @@ rows! { ROWS_ALL:
             // Every instance's channel becomes a channel of one batch.
             let mut shape = Dims::from_slice(&[1, n * c]);
             shape.extend_from_slice(&t.sizes()[2..]);
-            let wide = |v: Option<&Tensor>| v.map(|v| crate::shape::repeat(v, &[n])).transpose();
+            let wide = |v: Option<&Tensor>| v.map(|v| call1(&crate::shape::repeat::OP, &[Some(v)], params![[n]])).transpose();
             let (rm, rv, w, b) = (wide(opt(x, 1))?, wide(opt(x, 2))?, wide(opt(x, 3))?, wide(opt(x, 4))?);
             let y = batch_norm(&reshape(t, &shape)?, rm.as_ref(), rv.as_ref(), w.as_ref(), b.as_ref(), use_stats, Some(p.float(1)), p.float(2))?;
             if use_stats {

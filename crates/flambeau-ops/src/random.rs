@@ -37,6 +37,14 @@ fn fill_(x: flambeau_core::op::Inputs, kind: Distribution, g: Option<Generator>)
     fill_random(t, kind, g)?;
     if !recorded {
         t.bump_version();
+    } else if let (false, Some(node)) = (t.is_view(), t.grad_fn()) {
+        let name = match kind {
+            Distribution::Uniform { .. } => "UniformBackward0",
+            Distribution::Normal { .. } => "NormalBackward0",
+            Distribution::Bernoulli { .. } => "BernoulliBackward2",
+            _ => return one(t.clone()),
+        };
+        node.show_as(name.into(), node.next().iter().take(1).cloned().collect());
     }
     one(t.clone())
 }

@@ -1,6 +1,7 @@
 //! Joining, repeating, padding and reordering.
 
 use flambeau_core::alloc::list_of;
+use flambeau_core::autograd::{Edges, Node};
 use flambeau_core::layout::{self, Dims, wrap_dim, wrap_dims};
 use flambeau_core::op::{Diff, Grads, Inputs, Kind, Meta, Metas, OpDef, Outs, Params, ParamsExt};
 use flambeau_core::view::ViewOp;
@@ -267,6 +268,22 @@ fn pad_around(x: &Tensor, pad: &[i64]) -> Result<Tensor> {
     Ok(y)
 }
 
+/// PyTorch writes the middle into a new tensor, and then each side from what it has written.
+fn show_writes(y: &Tensor, x: &Tensor, pad: &[i64]) {
+    let (Some(node), false) = (y.grad_fn(), y.is(x)) else { return };
+    if x.ndim() != pad.len() / 2 + 2 {
+        return;
+    }
+    let part = |edge| Node::stand_in("SliceBackward0", smallvec::smallvec![edge]);
+    let middle = (0..pad.len() / 2).fold(x.gradient_edge(), |edge, _| part(edge));
+    let mut next: Edges = smallvec::smallvec![None, middle];
+    for _ in pad.iter().filter(|&&n| n > 0) {
+        let before = Node::stand_in("torch::autograd::CopySlices", next);
+        next = smallvec::smallvec![before.clone(), part(before)];
+    }
+    node.show_as("torch::autograd::CopySlices".into(), next);
+}
+
 fn pad_mode(x: &Tensor, pad: &[i64], mode: &str) -> Result<Tensor> {
     if mode == "circular" && pad.iter().any(|&n| n < 0) {
         return pad_around(x, pad);
@@ -278,7 +295,11 @@ fn pad_mode(x: &Tensor, pad: &[i64], mode: &str) -> Result<Tensor> {
         let at = Tensor::from_slice(&at, &[at.len() as i64])?;
         y = crate::index::index_select(&y, d as i64, &at)?;
     }
-    if mode != "circular" && layout::suggests_channels_last(x.sizes(), x.strides()) {
+    if mode == "circular" {
+        show_writes(&y, x, pad);
+        return Ok(y);
+    }
+    if layout::suggests_channels_last(x.sizes(), x.strides()) {
         let format =
             if x.ndim() == 4 { crate::copy::format::CHANNELS_LAST } else { crate::copy::format::CHANNELS_LAST_3D };
         y = call1(&crate::copy::clone::OP, &[Some(&y)], params![format])?;

@@ -154,6 +154,12 @@ fn implicit(x: flambeau_core::op::Inputs, p: &Params) -> Result<i64> {
     Ok(p.opt_int(0).unwrap_or(if matches!(arg(x, 0)?.ndim(), 0 | 1 | 3) { 0 } else { 1 }))
 }
 
+/// Softmax along the last dimension of scores, under the name that it has inside attention.
+pub(crate) fn safe_softmax(x: &Tensor) -> Result<Tensor> {
+    static SAFE: OpDef = OpDef { node: "SafeSoftmaxBackward0", shown: None, ..softmax::OP };
+    call1(&SAFE, &[Some(x)], params![-1, None::<DType>])
+}
+
 /// Softmax along a dimension.
 pub fn softmax(x: &Tensor, dim: i64) -> Result<Tensor> {
     call1(&softmax::OP, &[Some(x)], params![dim, None::<DType>])

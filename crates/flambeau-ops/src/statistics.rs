@@ -219,10 +219,13 @@ fn cov(x: &Tensor, correction: i64, frequencies: Option<&Tensor>, weights: Optio
         (Some(f), Some(a)) => Some(mul(f, a)?),
     };
     let (mean, total) = match &w {
-        None => (crate::reduce::mean(&rows, &[1], true)?, Tensor::wrapped((n as f64).into())?),
+        None => {
+            let total = Tensor::scalar((n as f64).into(), rows.dtype().to_real(), rows.device())?;
+            (unsqueeze(&div(&sum(&rows, &[1], false)?, &total)?, 1)?, total)
+        }
         Some(w) => {
             let total = sum(w, &[], false)?;
-            (div(&sum(&mul(&rows, w)?, &[1], true)?, &total)?, total)
+            (unsqueeze(&div(&sum(&mul(&rows, w)?, &[1], false)?, &total)?, 1)?, total)
         }
     };
     let free = match (&w, weights) {
@@ -237,10 +240,10 @@ fn cov(x: &Tensor, correction: i64, frequencies: Option<&Tensor>, weights: Optio
         Some(w) => mul(&centred, w)?,
         None => centred.clone(),
     };
-    let y = crate::matmul::matmul(&scaled, &crate::copy::conj(&crate::view::mt(&centred)?)?)?;
-    let y = div(&y, &free)?;
+    let turned = call1(&crate::view::t::OP, &[Some(&centred)], params![])?;
+    let y = crate::matmul::matmul(&scaled, &crate::copy::conj(&turned)?)?;
     // One row has a variance, not a matrix.
-    if y.numel() == 1 { reshape(&y, &[]) } else { Ok(y) }
+    call1(&crate::view::squeeze::OP, &[Some(&div(&y, &free)?)], params![])
 }
 
 fn corrcoef(x: &Tensor) -> Result<Tensor> {
@@ -254,9 +257,9 @@ fn corrcoef(x: &Tensor) -> Result<Tensor> {
     if c.ndim() == 0 {
         return div(&c, &c);
     }
-    let d = crate::copy::real(&call1(&crate::diagonal::diag::OP, &[Some(&c)], params![0])?)?;
+    let d = crate::copy::real(&call1(&crate::view::diagonal::OP, &[Some(&c)], params![0, 0, 1])?)?;
     let s = crate::unary::sqrt(&d)?;
-    let y = div(&div(&c, &unsqueeze(&s, 1)?)?, &unsqueeze(&s, 0)?)?;
+    let y = div(&div(&c, &crate::view::view(&s, &[-1, 1])?)?, &crate::view::view(&s, &[1, -1])?)?;
     if y.dtype().is_complex() { Ok(y) } else { crate::ternary::clamp(&y, -1.0, 1.0) }
 }
 
@@ -290,7 +293,7 @@ fn areas(y: &Tensor, x: Option<&Tensor>, dx: f64, dim: i64) -> Result<(Tensor, i
         return Ok((y.clone(), d));
     }
     let pairs = add(&narrow(y, d, 0, n - 1)?, &narrow(y, d, 1, n - 1)?)?;
-    let Some(x) = x else { return Ok((mul_scalar(&pairs, 0.5 * dx)?, d)) };
+    let Some(x) = x else { return Ok((mul_scalar(&pairs, dx / 2.0)?, d)) };
     let gaps = if x.ndim() == 1 {
         check!(x.numel() == n, Runtime, "trapezoid: There must be one `x` value for each sample point");
         let mut shape = Dims::from_elem(1, y.ndim());
@@ -300,19 +303,28 @@ fn areas(y: &Tensor, x: Option<&Tensor>, dx: f64, dim: i64) -> Result<(Tensor, i
         // Missing leading dimensions are of size one.
         let mut shape = vec![1; y.ndim().saturating_sub(x.ndim())];
         shape.extend_from_slice(x.sizes());
-        diff(&reshape(x, &shape)?, 1, d, None, None)?
+        let x = if x.ndim() < y.ndim() { reshape(x, &shape)? } else { x.clone() };
+        diff(&x, 1, d, None, None)?
     };
-    Ok((div_scalar(&mul(&pairs, &gaps)?, 2.0)?, d))
+    Ok((mul(&pairs, &gaps)?, d))
 }
 
 fn trapezoid(y: &Tensor, x: Option<&Tensor>, dx: f64, dim: i64) -> Result<Outs> {
+    if x.is_none() && y.ndim() > 0 && y.dtype() != DType::Bool && y.size(dim)? > 0 {
+        // Every point counts whole but the ends, which count half.
+        let d = wrap_dim(dim, y.ndim())? as i64;
+        let ends = mul_scalar(&add(&select(y, d, 0)?, &select(y, d, -1)?)?, 0.5)?;
+        return one(mul_scalar(&sub(&sum(y, &[d], false)?, &ends)?, dx)?);
+    }
     let (a, d) = areas(y, x, dx, dim)?;
-    one(sum(&a, &[d], false)?)
+    let total = sum(&a, &[d], false)?;
+    one(if x.is_some() { div_scalar(&total, 2.0)? } else { total })
 }
 
 fn cumulative(y: &Tensor, x: Option<&Tensor>, dx: f64, dim: i64) -> Result<Outs> {
     let (a, d) = areas(y, x, dx, dim)?;
-    one(crate::order::cumsum(&a, d)?)
+    let total = crate::order::cumsum(&a, d)?;
+    one(if x.is_some() { div_scalar(&total, 2.0)? } else { total })
 }
 
 const fn row(sig: &'static str, doc: &'static str, f: flambeau_core::op::Compose) -> OpDef {

@@ -267,16 +267,21 @@ rows! { ROWS_ALL:
         let x = arg(x, 0)?;
         check!(x.ndim() > 0, Runtime, "chunk expects at least a 1-dimensional tensor");
         check!(p.int(0) > 0, Runtime, "chunk expects `chunks` to be greater than 0, got: {}", p.int(0));
-        let n = x.sizes()[wrap_dim(p.int(1), x.ndim())?];
-        let size = n / p.int(0) + (n % p.int(0) != 0) as i64;
-        if size == 0 {
-            check!(p.int(0) <= MOST_PARTS, Runtime, "chunk: {} parts of an empty dimension are too many", p.int(0));
-            return split_sizes(x, &vec![0; p.int(0) as usize], p.int(1));
+        match chunk_size(x, p.int(0), p.int(1))? {
+            0 => split_sizes(x, &vec![0; p.int(0) as usize], p.int(1)),
+            size => split(x, size, p.int(1)),
         }
-        split(x, size, p.int(1))
     });
     unbind = composite("unbind(Tensor input, int dim=0) -> Tensor[]", "Every position along a dimension, which goes away.",
         |x, p| unbind(arg(x, 0)?, p.int(0)));
+}
+
+/// The length of each of at most `chunks` parts; zero for empty ones, of which there may not be too many.
+pub(crate) fn chunk_size(x: &Tensor, chunks: i64, dim: i64) -> Result<i64> {
+    let n = x.sizes()[wrap_dim(dim, x.ndim())?];
+    let size = n / chunks + (n % chunks != 0) as i64;
+    check!(size > 0 || chunks <= MOST_PARTS, Runtime, "chunk: {chunks} parts of an empty dimension are too many");
+    Ok(size)
 }
 
 fn make_view(x: &Tensor, to: &[i64]) -> Result<ViewOp> {
@@ -436,7 +441,16 @@ pub fn flatten(x: &Tensor, start: i64, end: i64) -> Result<Tensor> {
     reshape(x, &shape)
 }
 
-fn parts(x: &Tensor, dim: usize, lengths: impl ExactSizeIterator<Item = i64>, name: &'static str) -> Result<Outs> {
+/// How several views of one tensor are made.
+type MakeViews = fn(Vec<ViewOp>, &Tensor, &'static str) -> Result<Outs>;
+
+fn parts(
+    x: &Tensor,
+    dim: usize,
+    lengths: impl ExactSizeIterator<Item = i64>,
+    name: &'static str,
+    make: MakeViews,
+) -> Result<Outs> {
     flambeau_core::alloc::room_for(lengths.len())?;
     let mut start = 0;
     let mut ops = Vec::with_capacity(lengths.len());
@@ -444,10 +458,19 @@ fn parts(x: &Tensor, dim: usize, lengths: impl ExactSizeIterator<Item = i64>, na
         ops.push(ViewOp::Slice { dim, start, len, step: 1 });
         start += len;
     }
-    flambeau_core::call::views(ops, x, name)
+    make(ops, x, name)
 }
 
 pub fn split(x: &Tensor, size: i64, dim: i64) -> Result<Outs> {
+    split_by(x, size, dim, "SplitBackward0", flambeau_core::call::views)
+}
+
+/// [`split`] into parts that may be changed in place.
+pub fn split_to_change(x: &Tensor, size: i64, dim: i64) -> Result<Outs> {
+    split_by(x, size, dim, "UnsafeSplitBackward0", flambeau_core::call::views_to_change)
+}
+
+fn split_by(x: &Tensor, size: i64, dim: i64, name: &'static str, make: MakeViews) -> Result<Outs> {
     check!(x.ndim() > 0, Runtime, "split expects at least a 1-dimensional tensor");
     check!(size >= 0, Runtime, "split expects split_size be non-negative, but got split_size={size}");
     let d = wrap_dim(dim, x.ndim())?;
@@ -458,10 +481,19 @@ pub fn split(x: &Tensor, size: i64, dim: i64) -> Result<Outs> {
         "split_size can only be 0 if dimension size is 0, but got dimension size of {n}"
     );
     let count = if n == 0 { 1 } else { (n - 1) / size + 1 } as usize;
-    parts(x, d, (0..count).map(|i| size.min(n - i as i64 * size)), "SplitBackward0")
+    parts(x, d, (0..count).map(|i| size.min(n - i as i64 * size)), name, make)
 }
 
 pub fn split_sizes(x: &Tensor, sizes: &[i64], dim: i64) -> Result<Outs> {
+    split_sizes_by(x, sizes, dim, "SplitWithSizesBackward0", flambeau_core::call::views)
+}
+
+/// [`split_sizes`] into parts that may be changed in place.
+pub fn split_sizes_to_change(x: &Tensor, sizes: &[i64], dim: i64) -> Result<Outs> {
+    split_sizes_by(x, sizes, dim, "UnsafeSplitWithSizesBackward0", flambeau_core::call::views_to_change)
+}
+
+fn split_sizes_by(x: &Tensor, sizes: &[i64], dim: i64, name: &'static str, make: MakeViews) -> Result<Outs> {
     check!(x.ndim() > 0, Runtime, "split expects at least a 1-dimensional tensor");
     let d = wrap_dim(dim, x.ndim())?;
     let n = x.sizes()[d];
@@ -478,7 +510,7 @@ pub fn split_sizes(x: &Tensor, sizes: &[i64], dim: i64) -> Result<Outs> {
          split_sizes={}",
         layout::fmt(sizes)
     );
-    parts(x, d, sizes.iter().copied(), "SplitWithSizesBackward0")
+    parts(x, d, sizes.iter().copied(), name, make)
 }
 
 pub fn unbind(x: &Tensor, dim: i64) -> Result<Outs> {
@@ -501,6 +533,16 @@ pub fn unview_of(g: &Tensor, op: &ViewOp, input: &OutMeta, from: Option<&Layout>
     let whole = crate::create::zeros(&input.sizes, input.dtype, input.device)?;
     let part = apply(op, &whole)?;
     crate::copy::copy_(&part, g)?;
+    let name = match op {
+        ViewOp::Select { .. } => "SelectBackwardBackward0",
+        ViewOp::Slice { .. } => "SliceBackwardBackward0",
+        ViewOp::Diagonal { .. } => "DiagonalBackwardBackward0",
+        ViewOp::Unfold { .. } => "UnfoldBackwardBackward0",
+        _ => return Ok(whole),
+    };
+    if let Some(node) = whole.grad_fn() {
+        node.show_as(name.into(), smallvec::smallvec![g.gradient_edge()]);
+    }
     Ok(whole)
 }
 

@@ -17,13 +17,19 @@ def in_projection_packed(q, k, v, w, b=None):
     e = q.size(-1)
     if k is v:
         if q is k:
-            return F.linear(q, w, b).chunk(3, -1)
+            return _apart(F.linear(q, w, b), 3)
         w_q, w_kv = w.split([e, e * 2])
         b_q, b_kv = (None, None) if b is None else b.split([e, e * 2])
-        return (F.linear(q, w_q, b_q), *F.linear(k, w_kv, b_kv).chunk(2, -1))
+        return (F.linear(q, w_q, b_q), *_apart(F.linear(k, w_kv, b_kv), 2))
     w_q, w_k, w_v = w.chunk(3)
     b_q, b_k, b_v = (None, None, None) if b is None else b.chunk(3)
     return F.linear(q, w_q, b_q), F.linear(k, w_k, b_k), F.linear(v, w_v, b_v)
+
+
+def _apart(joined, n):
+    """The parts of the last dimension, each with its elements together."""
+    parts = joined.unflatten(-1, (n, joined.size(-1) // n)).unsqueeze(0).transpose(0, -2).squeeze(-2).contiguous()
+    return tuple(parts[i] for i in range(n))
 
 
 def canonical_mask(mask, mask_name, other_type, other_name, target_type, check_other=True):
@@ -270,9 +276,9 @@ def multi_head_attention_forward(
                 attn_mask = attn_mask.unsqueeze(0)
             else:
                 attn_mask = attn_mask.reshape(bsz, num_heads, -1, src_len)
-        q = q.reshape(bsz, num_heads, tgt_len, head_dim)
-        k = k.reshape(bsz, num_heads, src_len, head_dim)
-        v = v.reshape(bsz, num_heads, src_len, head_dim)
+        q = q.view(bsz, num_heads, tgt_len, head_dim)
+        k = k.view(bsz, num_heads, src_len, head_dim)
+        v = v.view(bsz, num_heads, src_len, head_dim)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask, dropout_p, is_causal)
         out = out.permute(2, 0, 1, 3).reshape(bsz * tgt_len, embed_dim)
 

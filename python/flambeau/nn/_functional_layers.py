@@ -37,14 +37,21 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     x1, x2 = flambeau.broadcast_tensors(x1.to(common), x2.to(common))
 
     def unit(x):
-        return x / flambeau.linalg.vector_norm(x, 2, dim, keepdim=True).clamp_min(eps)
+        norm = flambeau.linalg.vector_norm(x, 2, dim, keepdim=True).clone()
+        # The bound is no part of the graph: the gradient is the norm's.
+        with flambeau.no_grad():
+            norm.clamp_min_(eps)
+        return x / norm
 
     return (unit(x1) * unit(x2)).sum(dim)
 
 
 def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     """p-norm of `x1 - x2 + eps` along the last dimension."""
-    return flambeau.norm(x1 - x2 + eps, p, -1, keepdim)
+    difference = _C._internal.add_number(x1 - x2, eps)
+    distance = flambeau.norm(difference, p, -1, keepdim)
+    _C._show_as(distance, "NormBackward1", difference)
+    return distance
 
 
 @shown_as("PdistBackward0")
@@ -86,9 +93,9 @@ def bilinear(input1, input2, weight, bias=None):
     a = input1.reshape(-1, input1.size(-1))
     b = input2.reshape(-1, input2.size(-1))
     out = flambeau.einsum("ni,oij,nj->no", a, weight, b)
-    if bias is not None:
-        out = out + bias
-    return out.reshape(*input1.shape[:-1], weight.size(0))
+    _C._show_as(out, "TrilinearBackward0", a, weight, b)
+    out = out.reshape(*input1.shape[:-1], weight.size(0))
+    return out if bias is None else out + bias
 
 
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
@@ -170,6 +177,7 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     return _alpha_dropout(input, p, training, inplace, True)
 
 
+@shown_as("RreluWithNoiseBackward0")
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """Leaky ReLU whose negative slope is drawn anew for each negative value; their mean outside of
     training.
@@ -293,7 +301,7 @@ def _check_block_args(**named):
             )
 
 
-@shown_as(lambda input, *a, **k: "Im2ColBackward0" if input.dim() == 4 else None)
+@shown_as("Im2ColBackward0")
 def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     """The sliding blocks of images as columns: (N, C, H, W) to (N, C kh kw, L); also without N."""
     k, d, p, s = _pair(kernel_size), _pair(dilation), _pair(padding), _pair(stride)
@@ -332,7 +340,7 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     return out.squeeze(0) if input.dim() == 3 else out
 
 
-@shown_as(lambda input, *a, **k: "Col2ImBackward0" if input.dim() == 3 else None)
+@shown_as("Col2ImBackward0")
 def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     """Add columns of sliding blocks back into images: (N, C kh kw, L) to (N, C, H, W); also without N."""
     size, k = _pair(output_size), _pair(kernel_size)
@@ -490,7 +498,7 @@ def embedding_bag(
             0, spread, place.masked_fill(~hit, none), "amin"
         )
         chosen = flambeau.cat([wide, wide.new_zeros(1, dim)]).gather(0, first)
-        return chosen.to(rows.dtype)
+        return _as_bag(chosen.to(rows.dtype), weight)
     if per_sample_weights is not None:
         wide = wide * per_sample_weights.to(wide.dtype).unsqueeze(1)
     wide = wide.masked_fill(~keep.unsqueeze(1), 0)
@@ -498,4 +506,9 @@ def embedding_bag(
     if mode == "mean":
         count = wide.new_zeros(bags).index_add(0, bag, keep.to(wide.dtype)).clamp_min(1)
         out = out / count.unsqueeze(1)
-    return out.to(rows.dtype)
+    return _as_bag(out.to(rows.dtype), weight, per_sample_weights)
+
+
+def _as_bag(out, weight, per_sample_weights=None):
+    _C._show_as(out, "EmbeddingBagBackward0", weight, per_sample_weights)
+    return out

@@ -9,6 +9,7 @@ from .. import _C
 from .._shown import shown_as
 
 F = _C._nn
+_number = _C._internal
 Tensor = _C.Tensor
 
 
@@ -52,7 +53,7 @@ def poisson_nll_loss(
         reduction = legacy_reduction(size_average, reduce)
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(reduction + " is not a valid value for reduction")
-    loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
+    loss = input.exp() - target * input if log_input else input - target * _number.add_number(input, eps).log()
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
         loss = loss + stirling.masked_fill(target <= 1, 0)
@@ -93,9 +94,10 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"):
     """`input` where `target` is 1, max(0, margin - input) where it is -1."""
     reduction = _resolve(reduction, size_average, reduce)
-    far = (margin - input).clamp_min(0).masked_fill(target == 1, 0)
-    near = input.masked_fill(target == -1, 0)
-    return _reduce(far + near, reduction)
+    zero = flambeau.zeros((), dtype=input.dtype, device=input.device)
+    far = (flambeau.full_like(zero, margin) - input).clamp_min(0)
+    far = flambeau.where(target != 1, far, zero)
+    return _reduce(far + flambeau.where(target != -1, input, zero), reduction)
 
 
 def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
@@ -106,7 +108,7 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
         )
-    return _reduce((-target * (input1 - input2) + margin).clamp_min(0), reduction)
+    return _reduce(_number.add_number(-target * (input1 - input2), margin).clamp_min(0), reduction)
 
 
 def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
@@ -130,15 +132,23 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
         )
     tiny = 1e-12
     dot = (input1 * input2).sum(-1)
-    cos = dot / (((input1 * input1).sum(-1) + tiny) * ((input2 * input2).sum(-1) + tiny)).sqrt()
-    near = (1 - cos).masked_fill(target != 1, 0)
-    far = (cos - margin).clamp_min(0).masked_fill(target != -1, 0)
+    squares = [_number.add_number((x * x).sum(-1), tiny) for x in (input1, input2)]
+    cos = dot / (squares[0] * squares[1]).sqrt()
+    zero = flambeau.zeros((), dtype=cos.dtype, device=cos.device)
+    near = flambeau.where(target == 1, flambeau.ones_like(zero) - cos, zero)
+    far = flambeau.where(target == -1, _number.sub_number(cos, margin).clamp_min(0), zero)
     return _reduce(near + far, reduction)
 
 
+@shown_as("SoftMarginLossBackward0")
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """log(1 + exp(-target * input)), for targets 1 and -1."""
     reduction = _resolve(reduction, size_average, reduce)
+    if target.requires_grad and flambeau.is_grad_enabled():
+        raise RuntimeError(
+            "The function 'soft_margin_loss' is not differentiable with respect to argument 'target'. This input "
+            "cannot have requires_grad True."
+        )
     return _reduce((-target * input).exp().log1p(), reduction)
 
 
@@ -247,7 +257,7 @@ def triplet_margin_loss(
     far = pairwise_distance(anchor, negative, p, eps)
     if swap:
         far = flambeau.minimum(far, pairwise_distance(positive, negative, p, eps))
-    return _reduce((margin + near - far).clamp_min(0), reduction)
+    return _reduce((_number.add_number(near, margin) - far).clamp_min(0), reduction)
 
 
 def triplet_margin_with_distance_loss(
@@ -326,7 +336,7 @@ def ctc_loss(
 
     loss, _ = F.ctc_loss_kernel(lp, labels, in_len, tgt_len, blank, zero_infinity)
     if zero_infinity:
-        loss = loss.masked_fill(loss == math.inf, 0)
+        loss = flambeau.where(loss == math.inf, loss.new_zeros(()), loss)
     if reduction == "mean":
         return (loss / tgt_len.clamp_min(1).to(loss.dtype)).mean()
     if reduction == "sum":

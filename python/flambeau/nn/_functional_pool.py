@@ -6,6 +6,7 @@ import warnings
 import flambeau
 
 from .. import _C
+from .._shown import shown_as
 from ._functional_resize import interpolate
 
 F = _C._nn
@@ -133,14 +134,30 @@ def _max_unpool(input, indices, kernel_size, stride, padding, output_size, n):
 
 def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
     """Put values back where `max_pool1d` found them, and zeros elsewhere."""
-    return _max_unpool(input, indices, kernel_size, stride, padding, output_size, 1)
+    # One row of pixels.
+    kernel = _tuple(kernel_size, 1)
+    if input.dim() not in (2, 3) or input.shape != indices.shape or indices.dtype != flambeau.int64:
+        return _max_unpool(input, indices, kernel_size, stride, padding, output_size, 1)
+    stride = _tuple(stride, 1) if stride not in (None, []) else kernel
+    size = _unpool_size(input, kernel, stride, _tuple(padding, 1), output_size)
+    out = max_unpool2d(
+        input.unsqueeze(-1),
+        indices.unsqueeze(-1),
+        (*kernel, 1),
+        (*stride, 1),
+        (*_tuple(padding, 1), 0),
+        output_size=[*size, 1],
+    )
+    return out.squeeze(-1)
 
 
+@shown_as("MaxUnpool2DBackward0")
 def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
     """Put values back where `max_pool2d` found them, and zeros elsewhere."""
     return _max_unpool(input, indices, kernel_size, stride, padding, output_size, 2)
 
 
+@shown_as("MaxUnpool3DBackward0")
 def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
     """Put values back where `max_pool3d` found them, and zeros elsewhere."""
     return _max_unpool(input, indices, kernel_size, stride, padding, output_size, 3)
@@ -191,7 +208,10 @@ def _fractional_max_pool(input, kernel_size, output_size, output_ratio, samples,
     windows = x.flatten(2).gather(2, flat).reshape(*shape, area)
     best, arg = windows.max(-1)
     indices = flat.reshape(*shape, area).gather(-1, arg.unsqueeze(-1)).squeeze(-1)
-    return (best, indices) if input.dim() == n + 2 else (best.squeeze(0), indices.squeeze(0))
+    if input.dim() == n + 1:
+        best, indices = best.squeeze(0), indices.squeeze(0)
+    _C._show_as(best, f"FractionalMaxPool{n}DBackward0", input)
+    return best, indices
 
 
 def fractional_max_pool2d_with_indices(

@@ -103,6 +103,7 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     return flambeau.grid_sampler(input, grid, modes.index(mode), paddings.index(padding_mode), align_corners)
 
 
+@shown_as("AffineGridGeneratorBackward0")
 def affine_grid(theta, size, align_corners=None):
     """Places for `grid_sample` from affine maps ``theta`` ``(n, 2, 3)`` or ``(n, 3, 4)``, for an output of
     ``size``."""

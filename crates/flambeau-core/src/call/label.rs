@@ -19,7 +19,7 @@ pub(super) fn label(op: &OpDef, name: &'static str, x: Inputs, outs: &[Tensor]) 
         {
             node.set_label(name);
             node.show_next(match writes {
-                true => node.next().iter().take(1).cloned().collect(),
+                true => operand_edges(op, x, Some(node.next().first().cloned().flatten())),
                 false => operand_edges(op, x, None),
             });
         }
@@ -29,10 +29,12 @@ pub(super) fn label(op: &OpDef, name: &'static str, x: Inputs, outs: &[Tensor]) 
 /// The places in the graph of a composite's operands, as PyTorch's node has them; the first one's may be given.
 pub(super) fn operand_edges(op: &OpDef, x: Inputs, first: Option<Option<Edge>>) -> Edges {
     let mut edges = Edges::new();
+    // Where one operand is a number, the absent ones would have been numbers.
+    let numbers = op.name != "div" && x.iter().flatten().any(|t| t.is_wrapped());
     for (i, t) in x.iter().enumerate() {
         // Overloads for numbers have no place for them; division makes them tensors first.
         let number = t.is_some_and(|t| t.is_wrapped()) && op.name != "div";
-        if number || i < 16 && op.hidden >> i & 1 != 0 {
+        if number || (numbers && t.is_none()) || i < 16 && op.hidden >> i & 1 != 0 {
             continue;
         }
         edges.push(match (&first, t) {

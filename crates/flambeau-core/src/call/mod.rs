@@ -16,7 +16,7 @@ use crate::quick::quick;
 use crate::tensor::Tensor;
 
 use record::{record_outputs, wants_record};
-pub use views::{view, view_named, views};
+pub use views::{view, view_named, views, views_to_change};
 pub use write::{call_inplace, call_out, check_inplace, resize, resize_output};
 
 /// Work above which a front end may let other threads run meanwhile, in bytes touched.

@@ -39,6 +39,15 @@ pub fn view_named(op: &ViewOp, x: &Tensor, name: &'static str) -> Result<Tensor>
 
 /// Several views of one tensor (`split`, `unbind`), made by one node.
 pub fn views(ops: Vec<ViewOp>, x: &Tensor, name: &'static str) -> Result<Outs> {
+    several(ops, x, name, Creation::MultiOutput)
+}
+
+/// [`views`] of which each may be changed in place (`unsafe_split`).
+pub fn views_to_change(ops: Vec<ViewOp>, x: &Tensor, name: &'static str) -> Result<Outs> {
+    several(ops, x, name, Creation::Default)
+}
+
+fn several(ops: Vec<ViewOp>, x: &Tensor, name: &'static str, creation: Creation) -> Result<Outs> {
     let recording = autograd::grad_enabled();
     let edge = x.try_gradient_edge()?.filter(|_| recording && x.dtype().is_differentiable());
     let mut outs = Outs::new();
@@ -48,7 +57,7 @@ pub fn views(ops: Vec<ViewOp>, x: &Tensor, name: &'static str) -> Result<Outs> {
             Look::Plain(y) => outs.push(y),
             Look::Kept(y, mut meta, _) => {
                 if meta.creation == Creation::Default {
-                    meta.creation = Creation::MultiOutput;
+                    meta.creation = creation;
                 }
                 outs.push(y);
                 metas.push(meta);

@@ -15,8 +15,6 @@ const NAMES: &[(&str, &str)] = &[
     ("square", "PowBackward0"),
     ("rsub", "RsubBackward1"),
     ("zero_", "ZeroBackward0"),
-    ("fill_", "FillBackward2"),
-    ("index_fill", "IndexFillBackward0"),
     ("index_put", "IndexPutBackward0"),
     ("index_put_masked", "IndexPutBackward0"),
     ("prelu_kernel", "PreluKernelBackward0"),
@@ -66,7 +64,6 @@ const NAMES: &[(&str, &str)] = &[
     ("median", "MedianBackward0"),
     ("kthvalue", "KthvalueBackward0"),
     ("mse_loss", "MseLossBackward0"),
-    ("smooth_l1_loss", "SmoothL1LossBackward0"),
     ("huber_loss", "HuberLossBackward0"),
     ("soft_margin_loss", "SoftMarginLossBackward0"),
     ("binary_cross_entropy", "BinaryCrossEntropyBackward0"),
@@ -85,6 +82,7 @@ const NAMES: &[(&str, &str)] = &[
     ("transpose", "TransposeBackward0"),
     ("mt", "TransposeBackward0"),
     ("squeeze", "SqueezeBackward0"),
+    ("squeeze_dim", "SqueezeBackward1"),
     ("squeeze_dims", "SqueezeBackward2"),
     ("permute", "PermuteBackward0"),
     ("conj_physical", "ConjBackward0"),
@@ -168,7 +166,6 @@ const NAMES: &[(&str, &str)] = &[
     ("index_reduce", "IndexReduceBackward0"),
     ("linalg_cross", "LinalgCrossBackward0"),
     ("lstsq_kernel", "LinalgLstsqBackward0"),
-    ("lu_solve", "LinalgLuSolveBackward0"),
     ("linalg_lu_solve", "LinalgLuSolveBackward0"),
     ("bernoulli", "BernoulliBackward0"),
 ];
@@ -197,11 +194,10 @@ const HIDDEN: &[(&str, u16)] = &[
     ("scatter_add", 0b10),
     ("scatter_reduce", 0b10),
     ("index_put_masked", 0b10),
-    ("clamp", 0b110),
     ("index_add", 0b10),
     ("index_add_kernel", 0b10),
     ("index_copy", 0b10),
-    ("index_fill", 0b110),
+    ("index_fill", 0b10),
     ("take", 0b10),
     ("masked_select", 0b10),
     ("masked_scatter", 0b10),
@@ -218,7 +214,6 @@ const HIDDEN: &[(&str, u16)] = &[
     ("put", 0b10),
     ("scatter_extreme", 0b10),
     ("index_reduce", 0b10),
-    ("lu_solve", 0b100),
     ("linalg_lu_solve", 0b10),
 ];
 
@@ -227,7 +222,34 @@ type Label = fn(Inputs, &Params) -> &'static str;
 const LABELS: &[(&str, Label)] = &[
     ("clamp", |x, _| match x.iter().skip(1).flatten().all(|bound| bound.is_wrapped()) {
         true => "ClampBackward1",
-        false => "",
+        false => "ClampBackward0",
+    }),
+    ("index_fill", |x, _| match x[2] {
+        Some(value) if !value.is_wrapped() => "IndexFillBackward1",
+        _ => "IndexFillBackward0",
+    }),
+    ("fill_", |x, _| match x[1] {
+        Some(value) if !value.is_wrapped() => "FillBackward3",
+        _ => "FillBackward2",
+    }),
+    ("smooth_l1_loss", |_, p| if p.float(3) == 0.0 { "" } else { "SmoothL1LossBackward0" }),
+    ("grid_sampler", |x, _| match x[0] {
+        Some(t) if t.ndim() == 5 => "GridSampler3DBackward0",
+        _ => "GridSampler2DBackward0",
+    }),
+    ("max_pool2d", |x, _| unbatched(x, 3, "MaxPool2DWithIndicesBackward0")),
+    ("max_pool3d", |x, _| unbatched(x, 4, "MaxPool3DWithIndicesBackward0")),
+    ("avg_pool2d", |x, _| unbatched(x, 3, "AvgPool2DBackward0")),
+    ("avg_pool3d", |x, _| unbatched(x, 4, "AvgPool3DBackward0")),
+    ("adaptive_max_pool2d", |x, _| unbatched(x, 3, "AdaptiveMaxPool2DBackward0")),
+    ("adaptive_max_pool3d", |x, _| unbatched(x, 4, "AdaptiveMaxPool3DBackward0")),
+    ("adaptive_avg_pool2d", |x, p| match p.ints(0).iter().all(|&n| n == 1) {
+        true => unbatched(x, 3, "MeanBackward1"),
+        false => unbatched(x, 3, "AdaptiveAvgPool2DBackward0"),
+    }),
+    ("adaptive_avg_pool3d", |x, p| match p.ints(0).iter().all(|&n| n == 1) {
+        true => unbatched(x, 4, "MeanBackward1"),
+        false => unbatched(x, 4, "AdaptiveAvgPool3DBackward0"),
     }),
     ("div", |_, p| match p.first() {
         None | Some(flambeau_core::op::Value::None) => "",
@@ -239,7 +261,8 @@ const LABELS: &[(&str, Label)] = &[
     }),
     ("nll_loss", |x, _| match x[0] {
         Some(t) if t.ndim() <= 2 => "NllLossBackward0",
-        _ => "NllLoss2DBackward0",
+        Some(t) if t.ndim() == 4 => "NllLoss2DBackward0",
+        _ => "",
     }),
     ("scatter_reduce", |_, _| "ScatterReduceBackward0"),
     ("diag", |x, _| match x[0] {
@@ -326,6 +349,11 @@ pub const fn name_of(row: &str) -> &'static str {
 /// The name of the node of a row's in-place call, where it has one of its own.
 pub const fn inplace_of(row: &str) -> &'static str {
     find!(INPLACE, row, "")
+}
+
+/// Without a batch the engine adds one; PyTorch's kernels need none.
+fn unbatched(x: Inputs, ndim: usize, name: &'static str) -> &'static str {
+    if x[0].is_some_and(|t| t.ndim() == ndim) { name } else { "" }
 }
 
 const fn same(a: &[u8], b: &[u8]) -> bool {

@@ -8,7 +8,8 @@ pub type Show = fn(&Node, &Params) -> Shown;
 
 pub const SHOWN: &[(&str, Show)] = &[
     ("pow_tensor", |n, _| match n.was_number(0) {
-        true => Shown { name: Some("PowBackward2"), next: Some(n.visible(1)) },
+        true => named("PowBackward2", n.visible(1)),
+        false if n.was_number(1) => named("PowBackward0", n.visible(0b10)),
         false => Shown::default(),
     }),
     ("remainder", |n, _| by_number(n, "RemainderBackward0", "RemainderBackward1")),
@@ -57,7 +58,8 @@ pub const SHOWN: &[(&str, Show)] = &[
     ("max_pool_kernel", |n, _| windows(n, "MaxPool2DWithIndicesBackward0", "MaxPool3DWithIndicesBackward0")),
     ("avg_pool_kernel", |n, _| windows(n, "AvgPool2DBackward0", "AvgPool3DBackward0")),
     ("adaptive_avg_kernel", |n, p| match p.ints(0) {
-        [1, 1] | [1, 1, 1] => named("MeanBackward1", n.visible(0)),
+        [1] | [1, 1] | [1, 1, 1] if n.outputs()[0].sizes.len() != 3 => named("MeanBackward1", n.visible(0)),
+        [1] => windows(n, "MeanBackward1", ""),
         _ => windows(n, "AdaptiveAvgPool2DBackward0", "AdaptiveAvgPool3DBackward0"),
     }),
     ("adaptive_max_kernel", |n, _| windows(n, "AdaptiveMaxPool2DBackward0", "AdaptiveMaxPool3DBackward0")),

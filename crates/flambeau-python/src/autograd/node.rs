@@ -58,14 +58,44 @@ pub(super) fn edge(node: &Bound<'_, PyAny>, nr: &Bound<'_, PyAny>) -> PyResult<O
 
 /// _show_as(result, name, /, *operands)
 ///
-/// Shows the node of a result that was composed in Python as one operation on its operands.
+/// Shows the node of a result that was composed in Python as one operation on its operands: tensors, None, pairs of a
+/// tensor and the number of an output of its node, and tuples of a name and operands for steps between.
 #[pyfunction]
 #[pyo3(signature = (result, name, /, *operands))]
-pub(super) fn _show_as(result: &Bound<'_, PyAny>, name: String, operands: &Bound<'_, PyTuple>) {
-    let Some(node) = crate::object::unwrap(result).and_then(flambeau_core::Tensor::grad_fn) else { return };
-    let edges =
-        operands.iter().map(|t| crate::object::unwrap(&t).and_then(flambeau_core::Tensor::gradient_edge)).collect();
+pub(super) fn _show_as(result: &Bound<'_, PyAny>, name: String, operands: &Bound<'_, PyTuple>) -> PyResult<()> {
+    let Some(node) = crate::object::unwrap(result).and_then(flambeau_core::Tensor::grad_fn) else { return Ok(()) };
+    let edges = operands.iter().map(|t| shown_edge(&t)).collect::<PyResult<_>>()?;
     node.show_as(name, edges);
+    Ok(())
+}
+
+fn shown_edge(operand: &Bound<'_, PyAny>) -> PyResult<Option<Edge>> {
+    let Ok(step) = operand.cast::<PyTuple>() else {
+        return Ok(crate::object::unwrap(operand).and_then(flambeau_core::Tensor::gradient_edge));
+    };
+    let head = step.get_item(0)?;
+    if let Some(t) = crate::object::unwrap(&head) {
+        let nr: u32 = step.get_item(1)?.extract()?;
+        return Ok(t.grad_fn().map(|node| Edge { node, nr }));
+    }
+    let behind = step.iter().skip(1).map(|t| shown_edge(&t)).collect::<PyResult<Vec<_>>>()?;
+    // A step that leads nowhere is not recorded.
+    if behind.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    Ok(Node::stand_in(interned(head.extract()?), behind.into_iter().collect()))
+}
+
+/// One copy of each name for good: there are as many as calls in this package that name a step.
+fn interned(name: String) -> &'static str {
+    static NAMES: std::sync::Mutex<Vec<&'static str>> = std::sync::Mutex::new(Vec::new());
+    let mut names = NAMES.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(known) = names.iter().find(|n| **n == name) {
+        return known;
+    }
+    let name: &'static str = Box::leak(name.into_boxed_str());
+    names.push(name);
+    name
 }
 
 thread_local! {

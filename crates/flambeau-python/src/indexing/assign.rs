@@ -1,6 +1,7 @@
 //! `x[index] = value`.
 
 use flambeau_core::layout::fmt;
+use flambeau_core::op::Params;
 use flambeau_core::view::ViewOp;
 use flambeau_core::{DType, Scalar, Tensor, call};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
@@ -55,6 +56,7 @@ pub fn set(t: &Tensor, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Py
     if s.indices.is_empty() {
         return copy_to(&s.view, source);
     }
+    let number = matches!(source, Source::Number(_));
     let values = match source {
         Source::Tensor(v) => without_leading_ones(&v, v.ndim())?,
         Source::Number(Scalar::Complex(_, im)) if im != 0.0 && !t.dtype().is_complex() => {
@@ -68,7 +70,10 @@ pub fn set(t: &Tensor, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Py
     if !(values.numel() == 1 && indices.iter().flatten().all(|t| t.dtype() == DType::U8)) {
         warn_of_bytes(index.py(), &s.indices)?;
     }
-    flambeau_ops::indexing::index_put_(&s.view, &indices, &values).py()
+    match number {
+        true => flambeau_ops::indexing::index_put_number_(&s.view, &indices, &values).py(),
+        false => flambeau_ops::indexing::index_put_(&s.view, &indices, &values).py(),
+    }
 }
 
 /// What PyTorch takes for a number here: Python's own and NumPy's integers, but no other NumPy scalar.
@@ -85,14 +90,11 @@ fn is_assignable(value: &Bound<'_, PyAny>) -> bool {
 
 /// Drops leading dimensions of size one, at most `most` of them.
 fn without_leading_ones(t: &Tensor, most: usize) -> PyResult<Tensor> {
-    let mut t = t.clone();
-    for _ in 0..most {
-        if t.sizes().first() != Some(&1) {
-            break;
-        }
-        t = call::view(&ViewOp::Squeeze(0), &t).py()?;
+    let ones = t.sizes().iter().take(most).take_while(|&&n| n == 1).count();
+    if ones == 0 {
+        return Ok(t.clone());
     }
-    Ok(t)
+    call::view(&ViewOp::View(t.sizes()[ones..].into()), t).py()
 }
 
 /// Writes a value, expanded, into a view.
@@ -100,7 +102,8 @@ fn copy_to(dst: &Tensor, source: Source) -> PyResult<()> {
     let src = match source {
         Source::Number(n) => {
             number_like(dst, n)?;
-            return flambeau_ops::copy::fill_(dst, n).py();
+            let n = Tensor::wrapped(n).py()?;
+            return flambeau_core::call(&flambeau_ops::copy::fill_::OP, &[Some(dst), Some(&n)], Params::new()).map(|_| ()).py();
         }
         Source::Tensor(src) => src,
     };

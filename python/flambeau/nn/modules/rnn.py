@@ -7,6 +7,7 @@ import warnings
 import flambeau
 from flambeau import _C
 
+from ... import _C
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
@@ -23,27 +24,18 @@ __all__ = ["RNNBase", "RNN", "LSTM", "GRU", "RNNCellBase", "RNNCell", "LSTMCell"
 
 def _rnn_step(nonlinearity):
     def step(gi, state, w_hh, b_hh):
-        return (nonlinearity(gi + F.linear(state[0], w_hh, b_hh)),)
+        return (nonlinearity(F.linear(state[0], w_hh, b_hh) + gi),)
 
     return step
 
 
 def _lstm_step(gi, state, w_hh, b_hh, w_hr=None):
-    h, c = state
-    i, f, g, o = (gi + F.linear(h, w_hh, b_hh)).chunk(4, -1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    h = o.sigmoid() * c.tanh()
+    h, c = _C._internal.lstm_step(gi, F.linear(state[0], w_hh, b_hh), state[1])
     return (h if w_hr is None else F.linear(h, w_hr)), c
 
 
 def _gru_step(gi, state, w_hh, b_hh):
-    (h,) = state
-    sizes = (2 * h.size(-1), h.size(-1))
-    i_rz, i_n = gi.split(sizes, -1)
-    h_rz, h_n = F.linear(h, w_hh, b_hh).split(sizes, -1)
-    r, z = (i_rz + h_rz).sigmoid().chunk(2, -1)
-    n = flambeau.addcmul(i_n, r, h_n).tanh()
-    return (flambeau.lerp(n, h, z),)
+    return (_C._internal.gru_step(gi, F.linear(state[0], w_hh, b_hh), state[0]),)
 
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
@@ -284,13 +276,37 @@ class RNNBase(Module):
                     continue
                 part = F.linear(x, getattr(self, names[0]), getattr(self, names[2]) if self.bias else None)
                 steps = part.unbind(0) if sizes is None else part.split(sizes)
-                outputs, last = self._direction(steps, tuple(h[k] for h in hx), names, direction == 1, sizes)
-                finals.append(last)
+                state = tuple(h[k] for h in hx)
+                outputs, last = self._direction(steps, state, names, direction == 1, sizes)
                 outs.append(flambeau.stack(outputs) if sizes is None else flambeau.cat(outputs))
+                finals.append((last, self._as_one(outs[-1], x, names, state, sizes)))
             x = outs[0] if directions == 1 else flambeau.cat(outs, -1)
             if self.dropout > 0 and self.training and layer < self.num_layers - 1:
                 x = F.dropout(x, self.dropout, True)
-        return x, tuple(flambeau.stack(s) for s in zip(*finals))
+        return x, tuple(self._final(finals, i) for i in range(len(hx)))
+
+    def _as_one(self, out, x, names, state, sizes):
+        """Shows the outputs of a layer as those of one node, where PyTorch has one; whether it has."""
+        if out.grad_fn is None or not self._in_one(out, sizes):
+            return None
+        if not x.is_contiguous():
+            x = ("CloneBackward0", x)
+        weights = [getattr(self, name) for name in names]
+        _C._show_as(out, "MkldnnRnnLayerBackward0", x, *weights, *[None] * (4 - len(weights)), *state)
+        return out
+
+    def _in_one(self, out, sizes):
+        """Whether PyTorch has a kernel for whole layers of this kind."""
+        narrow = out.dtype in (flambeau.float32, flambeau.bfloat16)
+        return self.mode == "LSTM" and sizes is None and self.proj_size == 0 and narrow
+
+    @staticmethod
+    def _final(finals, i):
+        """The last states of all layers and directions, the `i`-th of each."""
+        last = flambeau.stack([state[i] for state, _ in finals])
+        if all(whole is not None for _, whole in finals):
+            _C._show_as(last, "StackBackward0", *[(whole, i + 1) for _, whole in finals])
+        return last
 
     def _forward(self, input, hx):
         """Common part of `forward`; `hx` is None or a tuple of states."""
@@ -329,7 +345,8 @@ class RNNBase(Module):
             hidden = tuple(RNNBase.permute_hidden(self, h, unsorted_indices) for h in hidden)
             return out, hidden
         if self.batch_first:
-            out = out.transpose(0, 1)
+            # A result of its own is turned in place, as there.
+            out = out.transpose(0, 1) if self._in_one(out, None) else out.transpose_(0, 1)
         if not batched:
             out = out.squeeze(0 if self.batch_first else 1)
             hidden = tuple(h.squeeze(1) for h in hidden)

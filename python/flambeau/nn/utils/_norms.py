@@ -17,7 +17,10 @@ def norm_except_dim(v, pow=2, dim=0):
 
 def weight_from(v, g, dim):
     """``v`` scaled to norms ``g``."""
-    return v * (g / norm_except_dim(v, 2, dim))
+    weight = v * (g / norm_except_dim(v, 2, dim))
+    if dim in (0, v.dim() - 1):
+        flambeau._C._show_as(weight, "WeightNormInterfaceBackward0", v, g)
+    return weight
 
 
 def unit(x, eps):

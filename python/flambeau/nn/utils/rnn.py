@@ -169,6 +169,7 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
             n -= 1
         counts.append(n)
     data = flambeau.cat([x[t, :n] for t, n in enumerate(counts)])
+    _C._show_as(data, "PackPaddedSequenceBackward0", x)
     return PackedSequence(data, flambeau.tensor(counts, dtype=flambeau.int64), sorted_indices, None)
 
 
@@ -223,7 +224,15 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
             fill = first.new_full((missing, *first.shape[1:]), padding_value)
             s = flambeau.cat([s, fill] if padding_side == "right" else [fill, s])
         rows.append(s)
-    return flambeau.stack(rows, 0 if batch_first else 1)
+    out = flambeau.stack(rows, 0 if batch_first else 1)
+    if out.grad_fn is not None:
+        # Each sequence is written into the result there.
+        *before, end = sequences
+        shown = None
+        for s in before:
+            shown = ("torch::autograd::CopySlices", shown, s)
+        _C._show_as(out, "torch::autograd::CopySlices", shown, end)
+    return out
 
 
 def unpad_sequence(padded_sequences, lengths, batch_first=False):

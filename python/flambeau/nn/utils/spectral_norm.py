@@ -33,7 +33,8 @@ class SpectralNorm:
 
     def reshape_weight_to_matrix(self, weight):
         """The weight with ``dim`` as rows."""
-        return as_matrix(weight, self.dim)
+        matrix = as_matrix(weight, self.dim)
+        return matrix.reshape(matrix.shape) if matrix is weight else matrix
 
     def compute_weight(self, module, do_power_iteration):
         """The normalized weight; the estimates advance in place if asked to."""
