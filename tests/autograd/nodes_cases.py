@@ -112,29 +112,17 @@ x.quantile(0.5) | x.quantile(0.5, 1) | x.quantile(torch.tensor([0.1, 0.5]), 1) |
     "Divided once where PyTorch divides twice, and in Python.": """
 torch.gradient(x)
 """,
-    "The maximum keeps its dimension, which is dropped afterwards.": """
-torch.linalg.norm(x, 1) | torch.linalg.matrix_norm(x, 1)
-""",
     "Largest and smallest are selected, not sliced.": """
 torch.linalg.cond(P)
 """,
     "By index_select.": """
 torch.combinations(v)
 """,
-    "Padded by index_select, which is fewer passes backward than writes into slices.": """
-F.pad(i, (1, 1, 1, 1), mode='circular') | F.pad(l, (1, 1), mode='circular') | F.pad(d, (1, 1, 1, 1, 1, 1), mode='circular') | torch.nn.Conv1d(3, 4, 3, padding=1, padding_mode='circular')(l)
-""",
     "Columns are joined, not written into slices.": """
 torch.vander(v)
 """,
     "Differentiable here; PyTorch has no gradient for it.": """
 x.scatter(1, n, y, reduce='add') | x.scatter(1, n, 1.0, reduce='multiply')
-""",
-    "Equal costs are resolved the other way.": """
-torch.linalg.multi_dot([A, A, A]) | torch.linalg.multi_dot([v, A, v])
-""",
-    "Rows of one product, shown as PyTorch's math path has them, differ in views.": """
-torch.nn.MultiheadAttention(4, 2, batch_first=True)(h[0], h[0], h[0], need_weights=False) | torch.nn.TransformerEncoderLayer(4, 2, 8, 0.0, batch_first=True)(h[0]) | torch.nn.TransformerEncoderLayer(4, 2, 8, 0.1, batch_first=True, norm_first=True)(h[0]) | torch.nn.TransformerDecoderLayer(4, 2, 8, 0.0, batch_first=True)(h[0], h[1])
 """,
     "The kernel gives the determinant first: the logarithm is its third output, not its second.": """
 torch.logdet(P) | torch.logdet(torch.stack([P, P]))
@@ -145,12 +133,6 @@ torch.linalg.qr(A, 'r')
     "Frames are added by index_add.": """
 torch.istft(torch.stft(torch.ones(1, 16), 4, window=torch.ones(4), return_complex=True).requires_grad_(), 4, window=torch.ones(4))
 """,
-    "Composed of a norm, a quotient and a product.": """
-torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(3, 2))(x) | torch.nn.utils.weight_norm(torch.nn.Linear(3, 2))(x)
-""",
-    "A matrix is not viewed as one.": """
-torch.nn.utils.spectral_norm(torch.nn.Linear(3, 2))(x)
-""",
     "Not there yet.": """
 F.interpolate(i, scale_factor=2, mode='bilinear', antialias=True) | F.interpolate(i, scale_factor=2, mode='bicubic', antialias=True) | out = x * 1; out.fill_diagonal_(0)
 """,
@@ -158,19 +140,19 @@ F.interpolate(i, scale_factor=2, mode='bilinear', antialias=True) | F.interpolat
 F.max_pool1d(l[0], 2) | F.avg_pool1d(l[0], 2)
 """,
     "The gates take fewer operations (lerp, addcmul): that is faster.": """
-torch.nn.GRUCell(3, 4)(x) | torch.nn.GRUCell(3, 4, bias=False)(x) | torch.nn.GRU(3, 4)(b)[0] | torch.nn.GRU(3, 4)(b)[1] | torch.nn.GRU(3, 4, batch_first=True)(b)[0] | torch.nn.GRU(3, 4, 2)(b)[0] | torch.nn.GRU(3, 4, bidirectional=True)(b)[0] | torch.nn.GRU(3, 4)(torch.nn.utils.rnn.pack_padded_sequence(b, [2, 2, 1]))[0].data | torch.nn.GRU(3, 4)(b.detach())[0] | torch.nn.GRUCell(3, 4)(x.detach(), v4.expand(2, 4))
-""",
-    "Transposed in place there.": """
-torch.nn.RNN(3, 4, batch_first=True)(b)[0]
+torch.nn.GRU(3, 4)(torch.nn.utils.rnn.pack_padded_sequence(b, [2, 2, 1]))[0].data
 """,
     "Steps of packed data are split, not sliced.": """
 torch.nn.LSTM(3, 4)(torch.nn.utils.rnn.pack_padded_sequence(b, [2, 2, 1]))[0].data | torch.nn.utils.rnn.pad_packed_sequence(torch.nn.utils.rnn.pack_padded_sequence(b, [2, 2, 1]))[0]
 """,
-    "The value is viewed as the mask needs it.": """
-out = x * 1; out[x > 0] = s | out = x * 1; out[x > 0] = v[:1] | out = torch.zeros(2, 3); out[torch.tensor([0])] = x[:1]
-""",
     "A second derivative in other steps: one kernel there, a composition here or the other way round.": """
 out = torch.autograd.grad(F.linear(x, A, v).pow(2).sum(), x, create_graph=True)[0] | out = torch.autograd.grad(F.mse_loss(x, y), x, create_graph=True)[0] | out = torch.autograd.grad(x.norm(), x, create_graph=True)[0] | out = torch.autograd.grad(x.norm(2, dim=1).sum(), x, create_graph=True)[0] | out = torch.autograd.grad(F.cross_entropy(x, k), x, create_graph=True)[0] | out = torch.autograd.grad(F.silu(x).sum(), x, create_graph=True)[0] | out = torch.autograd.grad(F.conv2d(i, w2).sum(), i, create_graph=True)[0] | out = torch.autograd.grad(F.conv2d(i, w2).sum(), w2, create_graph=True)[0] | out = torch.autograd.grad(F.layer_norm(x, (3,), v, v).pow(2).sum(), x, create_graph=True)[0]
+""",
+    "One row serves both overloads, whether `stable` was given or not.": """
+x.sort(dim=0, stable=True)
+""",
+    "One kernel does it, where PyTorch's takes four dimensions only.": """
+F.scaled_dot_product_attention(A, A, A)
 """,
 }
 
