@@ -7,7 +7,6 @@ import warnings
 import flambeau
 from flambeau import _C
 
-from ... import _C
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
@@ -270,8 +269,9 @@ class RNNBase(Module):
                     weights = [getattr(self, n) for n in names]
                     biases = weights[2:] or (None, None)
                     states = (h[k] for h in hx)
+                    x = x.contiguous()
                     out, *last = _C._nn.lstm_layer(x, *weights[:2], *biases, *states, direction == 1)[:3]
-                    finals.append(last)
+                    finals.append((last, None))
                     outs.append(out)
                     continue
                 part = F.linear(x, getattr(self, names[0]), getattr(self, names[2]) if self.bias else None)
@@ -287,18 +287,14 @@ class RNNBase(Module):
 
     def _as_one(self, out, x, names, state, sizes):
         """Shows the outputs of a layer as those of one node, where PyTorch has one; whether it has."""
-        if out.grad_fn is None or not self._in_one(out, sizes):
+        whole = self.mode == "LSTM" and sizes is None and self.proj_size == 0
+        if out.grad_fn is None or not whole or out.dtype != flambeau.bfloat16:
             return None
         if not x.is_contiguous():
             x = ("CloneBackward0", x)
         weights = [getattr(self, name) for name in names]
         _C._show_as(out, "MkldnnRnnLayerBackward0", x, *weights, *[None] * (4 - len(weights)), *state)
         return out
-
-    def _in_one(self, out, sizes):
-        """Whether PyTorch has a kernel for whole layers of this kind."""
-        narrow = out.dtype in (flambeau.float32, flambeau.bfloat16)
-        return self.mode == "LSTM" and sizes is None and self.proj_size == 0 and narrow
 
     @staticmethod
     def _final(finals, i):
@@ -345,8 +341,11 @@ class RNNBase(Module):
             hidden = tuple(RNNBase.permute_hidden(self, h, unsorted_indices) for h in hidden)
             return out, hidden
         if self.batch_first:
-            # A result of its own is turned in place, as there.
-            out = out.transpose(0, 1) if self._in_one(out, None) else out.transpose_(0, 1)
+            turned = out.transpose(0, 1)
+            if self.mode != "LSTM" or self.proj_size > 0:
+                # PyTorch turns what it has composed in place.
+                _C._show_as(turned, "TransposeBackward1", out)
+            out = turned
         if not batched:
             out = out.squeeze(0 if self.batch_first else 1)
             hidden = tuple(h.squeeze(1) for h in hidden)
