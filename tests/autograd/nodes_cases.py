@@ -154,6 +154,9 @@ x.sort(dim=0, stable=True)
     "One kernel does it, where PyTorch's takes four dimensions only.": """
 F.scaled_dot_product_attention(A, A, A)
 """,
+    "One kernel takes all steps in double precision too.": """
+torch.nn.LSTM(3, 4).double()(b.double())[0]
+""",
 }
 
 
