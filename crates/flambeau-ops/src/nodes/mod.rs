@@ -168,7 +168,6 @@ const NAMES: &[(&str, &str)] = &[
     ("lstsq_kernel", "LinalgLstsqBackward0"),
     ("linalg_lu_solve", "LinalgLuSolveBackward0"),
     ("bernoulli", "BernoulliBackward0"),
-    ("lstm_layer", "MkldnnRnnLayerBackward0"),
 ];
 
 /// Of operations whose gradient nobody has written.
