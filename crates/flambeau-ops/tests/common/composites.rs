@@ -148,6 +148,22 @@ static ELEMENTWISE: &[(&str, Draw)] = &[
         let x = s.normal(&[2]);
         with(s, vec![x, number(1.5)], params![1], 1);
     }),
+    ("add_number", |s| {
+        let x = s.normal(&[2, 3]);
+        with(s, vec![x, number(1.5)], params![], 1);
+    }),
+    ("sub_number", |s| {
+        let x = s.normal(&[2, 3]);
+        with(s, vec![x, number(1.5)], params![], 1);
+    }),
+    ("mul_number", |s| {
+        let x = s.normal(&[2, 3]);
+        with(s, vec![x, number(1.5)], params![], 1);
+    }),
+    ("div_number", |s| {
+        let x = s.normal(&[2, 3]);
+        with(s, vec![x, number(1.5)], params![], 1);
+    }),
     ("true_divide", |s| {
         let x = vec![s.normal(&[2, 3]), s.uniform(&[3], 0.5, 2.0)];
         with(s, x, params![], 3);
@@ -401,6 +417,12 @@ static INDICES: &[(&str, Draw)] = &[
 ];
 
 static TRANSFORMS: &[(&str, Draw)] = &[
+    ("fft_c2c", |s| put(s, &[&[2, 4]], params![[1i64], true, 1.0])),
+    ("fft_r2c", |s| put(s, &[&[2, 4]], params![[1i64], 4, 1.0])),
+    ("fft_c2r", |s| {
+        let x = complex(s, &[2, 3]);
+        with(s, vec![x], params![[1i64], 4, 1.0], 1);
+    }),
     ("fft_fftn", |s| put(s, &[&[2, 3, 4]], params![NOTHING, [0i64, 2], "ortho"])),
     ("fft_ifftn", |s| put(s, &[&[2, 3, 4]], params![[2i64, 5], NOTHING, NOTHING])),
     ("fft_rfftn", |s| put(s, &[&[2, 3, 4]], params![NOTHING, [0i64, 2], "ortho"])),
