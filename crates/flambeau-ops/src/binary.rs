@@ -470,7 +470,13 @@ rows! { MORE:
 }
 
 const fn beside(sig: &'static str, f: flambeau_core::op::Compose) -> OpDef {
-    OpDef { sig, doc: "Arithmetic with a number as PyTorch's own code does it.", surfaces: INTERNAL, kind: Kind::Composite(f), ..BASE }
+    OpDef {
+        sig,
+        doc: "Arithmetic with a number as PyTorch's own code does it.",
+        surfaces: INTERNAL,
+        kind: Kind::Composite(f),
+        ..BASE
+    }
 }
 
 /// The rows for a number beside a tensor: the same kernels, and nodes without a place for the number. PyTorch has them

@@ -113,9 +113,8 @@ fn pair(a: &Tensor, b: &Tensor, summed: &[usize]) -> Result<Tensor> {
     }
     let (mut a, mut b) = (a, b);
     let wide = |t: &Tensor, d: usize| t.sizes()[d] != 1;
-    let kept = |f: &dyn Fn(usize) -> bool| -> Vec<usize> {
-        (0..a.ndim()).filter(|d| !summed.contains(d) && f(*d)).collect()
-    };
+    let kept =
+        |f: &dyn Fn(usize) -> bool| -> Vec<usize> { (0..a.ndim()).filter(|d| !summed.contains(d) && f(*d)).collect() };
     let both = kept(&|d| wide(a, d) && wide(b, d));
     let mut only_a = kept(&|d| wide(a, d) && !wide(b, d));
     let mut only_b = kept(&|d| !wide(a, d));

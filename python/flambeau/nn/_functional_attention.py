@@ -28,7 +28,8 @@ def in_projection_packed(q, k, v, w, b=None):
 
 def _apart(joined, n):
     """The parts of the last dimension, each with its elements together."""
-    parts = joined.unflatten(-1, (n, joined.size(-1) // n)).unsqueeze(0).transpose(0, -2).squeeze(-2).contiguous()
+    parts = joined.unflatten(-1, (n, joined.size(-1) // n)).unsqueeze(0)
+    parts = parts.transpose(0, -2).squeeze(-2).contiguous()
     return tuple(parts[i] for i in range(n))
 
 

@@ -53,7 +53,10 @@ def poisson_nll_loss(
         reduction = legacy_reduction(size_average, reduce)
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(reduction + " is not a valid value for reduction")
-    loss = input.exp() - target * input if log_input else input - target * _number.add_number(input, eps).log()
+    if log_input:
+        loss = input.exp() - target * input
+    else:
+        loss = input - target * _number.add_number(input, eps).log()
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
         loss = loss + stirling.masked_fill(target <= 1, 0)
@@ -146,8 +149,8 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
     reduction = _resolve(reduction, size_average, reduce)
     if target.requires_grad and flambeau.is_grad_enabled():
         raise RuntimeError(
-            "The function 'soft_margin_loss' is not differentiable with respect to argument 'target'. This input "
-            "cannot have requires_grad True."
+            "The function 'soft_margin_loss' is not differentiable with respect to argument 'target'. "
+            "This input cannot have requires_grad True."
         )
     return _reduce((-target * input).exp().log1p(), reduction)
 

@@ -103,7 +103,9 @@ fn copy_to(dst: &Tensor, source: Source) -> PyResult<()> {
         Source::Number(n) => {
             number_like(dst, n)?;
             let n = Tensor::wrapped(n).py()?;
-            return flambeau_core::call(&flambeau_ops::copy::fill_::OP, &[Some(dst), Some(&n)], Params::new()).map(|_| ()).py();
+            return flambeau_core::call(&flambeau_ops::copy::fill_::OP, &[Some(dst), Some(&n)], Params::new())
+                .map(|_| ())
+                .py();
         }
         Source::Tensor(src) => src,
     };
