@@ -164,7 +164,7 @@ fn across<A: Ordered>(column: &[A], axis: &Axis, row: &mut [A]) {
         }
         return;
     };
-    for k in 0..slide.kernel {
+    for k in slide.taps(column.len(), row.len()) {
         let (range, from) = slide.reach(k, column.len(), row.len());
         if range.is_empty() {
             continue;

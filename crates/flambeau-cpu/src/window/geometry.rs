@@ -177,6 +177,15 @@ impl Slide {
         }
     }
 
+    /// The taps that lie inside an input of size `n` for any output: a kernel may be far wider than what it slides over.
+    pub fn taps(&self, n: usize, outputs: usize) -> std::ops::Range<usize> {
+        let (step, padding) = (self.dilation as i128, self.padding as i128);
+        let farthest = outputs.saturating_sub(1) as i128 * self.stride as i128;
+        let end = ((n as i128 - 1 + padding) / step + 1).clamp(0, self.kernel as i128);
+        let first = ((padding - farthest).max(0) + step - 1) / step;
+        first.min(end) as usize..end as usize
+    }
+
     /// The outputs whose tap `k` lies inside an input of size `n`, and the position of the first one's tap.
     pub fn reach(&self, k: usize, n: usize, outputs: usize) -> (std::ops::Range<usize>, usize) {
         let at = k as i64 * self.dilation - self.padding;
@@ -251,4 +260,31 @@ pub(super) fn for_rows(depth: Span, height: Span, heights: usize, mut f: impl Fn
 pub(super) fn same_planes(a: Raw, b: Raw) -> Result<()> {
     check!(a.sizes[..2] == b.sizes[..2], Runtime, "window operands differ in batch or channels");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Slide;
+
+    #[test]
+    fn no_tap_inside_is_left_out() {
+        for (kernel, stride, padding, dilation) in
+            [(3, 1, 1, 1), (5, 2, 2, 3), (1, 4, 0, 1), (9, 3, 4, 2), (40, 1, 20, 1)]
+        {
+            let slide = Slide { kernel, stride, padding, dilation };
+            for n in 1..12 {
+                for outputs in 1..6 {
+                    let inside = |k: &usize| !slide.reach(*k, n, outputs).0.is_empty();
+                    let taps = slide.taps(n, outputs);
+                    assert!((0..kernel).filter(inside).all(|k| taps.contains(&k)), "{slide:?} {n} {outputs} {taps:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn kernels_beyond_reason_have_few_taps() {
+        let slide = Slide { kernel: 1 << 60, stride: 1 << 60, padding: 1 << 59, dilation: 1 };
+        assert_eq!(slide.taps(7, 1), (1 << 59)..(1 << 59) + 7);
+    }
 }

@@ -140,7 +140,7 @@ fn across<A: Ordered>(width: usize, axis: &Axis, work: &mut Work<A>) {
             work.best.fill(A::LOWEST);
             work.best_row.fill(u32::MAX);
             work.best_column.fill(0);
-            for k in 0..slide.kernel {
+            for k in slide.taps(width, outputs) {
                 let (range, from) = slide.reach(k, width, outputs);
                 if range.is_empty() {
                     continue;
