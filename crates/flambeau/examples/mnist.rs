@@ -2,7 +2,7 @@
 //!
 //! DIR holds the MNIST files as they are distributed (`*-idx3-ubyte.gz`). With the training files there, it trains on those and
 //! tests on the 10,000 test digits; with the test files alone, it trains on their first 8,000 and tests on the other 2,000. The
-//! trained weights are saved as `mnist.pth`, which `torch.load` reads.
+//! trained weights are saved as `out/mnist.pth`, which `torch.load` reads.
 
 use std::fs::File;
 use std::io::Read;
@@ -136,7 +136,8 @@ fn main() -> Result<()> {
         );
     }
     bar.finish();
-    save(&net.state_dict(), "mnist.pth")
+    std::fs::create_dir_all("out").map_err(|e| Error::runtime(format!("out: {e}")))?;
+    save(&net.state_dict(), "out/mnist.pth")
 }
 
 /// A line above the progress bar; printed too where there is no terminal and so no bar.
