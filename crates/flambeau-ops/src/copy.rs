@@ -286,10 +286,11 @@ pub fn sum_to(g: &Tensor, sizes: &[i64]) -> Result<Tensor> {
 /// What the engine calls.
 pub(crate) fn intrinsics() -> Intrinsics {
     Intrinsics {
-        add: crate::binary::add,
-        sub: crate::binary::sub,
-        mul: crate::binary::mul,
-        div: crate::binary::div,
+        // What users write is recorded as from Python; `binary::add` and the like are PyTorch's own arithmetic.
+        add: |a, b| call1(&crate::binary::add::OP, &[Some(a), Some(b)], Params::new()),
+        sub: |a, b| call1(&crate::binary::sub::OP, &[Some(a), Some(b)], Params::new()),
+        mul: |a, b| call1(&crate::binary::mul::OP, &[Some(a), Some(b)], Params::new()),
+        div: |a, b| call1(&crate::binary::true_div::OP, &[Some(a), Some(b)], Params::new()),
         neg: unary::neg,
         add_: |a, b| {
             flambeau_core::call_inplace(&crate::binary::add::OP, &[Some(a), Some(b)], Params::new()).map(|_| ())
