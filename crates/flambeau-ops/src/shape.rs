@@ -231,21 +231,22 @@ fn pad_index(x: &Tensor, d: usize, before: i64, after: i64, mode: &str) -> Resul
     if mode == "circular" {
         check!(before <= n && after <= n, Runtime, "Padding value causes wrapping around more than once.");
     }
-    Ok((-before..n + after)
-        .map(|i| match mode {
-            "reflect" => {
-                if i < 0 {
-                    -i
-                } else if i >= n {
-                    2 * (n - 1) - i
-                } else {
-                    i
-                }
+    let (first, end) = (before.saturating_neg(), n.saturating_add(after));
+    let mut at = list_of(usize::try_from(end as i128 - first as i128).unwrap_or(0))?;
+    at.extend((first..end).map(|i| match mode {
+        "reflect" => {
+            if i < 0 {
+                -i
+            } else if i >= n {
+                2 * (n - 1) - i
+            } else {
+                i
             }
-            "replicate" => i.clamp(0, n - 1),
-            _ => i.rem_euclid(n),
-        })
-        .collect())
+        }
+        "replicate" => i.clamp(0, n - 1),
+        _ => i.rem_euclid(n),
+    }));
+    Ok(at)
 }
 
 /// Circular padding where some sides are cropped: what is left after cropping is repeated.

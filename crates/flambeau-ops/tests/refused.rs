@@ -182,7 +182,8 @@ fn more_numbers_than_memory_are_refused() {
 #[test]
 fn lists_longer_than_memory_are_refused() {
     let many = Some(Tensor::from_slice(&[1i64 << 50], &[1]).expect("a number"));
-    let cases: [(&str, Vec<Option<Tensor>>, Params); 2] = [
+    let cases: [(&str, Vec<Option<Tensor>>, Params); 3] = [
+        ("pad", vec![x(&[1, 2, 2])], params![[1i64 << 50, 0].to_vec(), "replicate", Value::None]),
         ("repeat_interleave_tensor", vec![x(&[1]), many], params![Value::None, Value::None]),
         ("histogram", vec![x(&[3]), None], params![1i64 << 50, Value::None, false]),
     ];
