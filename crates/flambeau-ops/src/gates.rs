@@ -16,6 +16,16 @@ fn gates(t: &Tensor, n: i64) -> Result<Outs> {
     split_to_change(t, width / n, -1)
 }
 
+/// One step of an LSTM: the activated gates (input, forget, cell, output), the new cell state, the new state.
+pub(crate) fn lstm(linear: &Tensor, cell: &Tensor) -> Result<([Tensor; 4], Tensor, Tensor)> {
+    let all = gates(linear, 4)?;
+    let (input, forget, output) = (sigmoid(&all[0])?, sigmoid(&all[1])?, sigmoid(&all[3])?);
+    let new = tanh(&all[2])?;
+    let cell = add(&mul(&forget, cell)?, &mul(&input, &new)?)?;
+    let out = mul(&output, &tanh(&cell)?)?;
+    Ok(([input, forget, new, output], cell, out))
+}
+
 /// `x` and `h` parts of `n` gates of width 2, and a state.
 fn samples(s: &mut flambeau_core::op::Samples, n: i64) {
     let (x, h, state) = (s.normal(&[3, 2 * n]), s.normal(&[3, 2 * n]), s.normal(&[3, 2]));
@@ -28,10 +38,8 @@ rows! { ROWS_ALL:
         doc: "The new state and cell `(n, h)` of an LSTM from the input's and the state's parts of the gates `(n, 4 h)`.",
         surfaces: INTERNAL,
         kind: Kind::Composite(|x, _| {
-            let all = gates(&add(arg(x, 1)?, arg(x, 0)?)?, 4)?;
-            let (input, forget, output) = (sigmoid(&all[0])?, sigmoid(&all[1])?, sigmoid(&all[3])?);
-            let cell = add(&mul(&forget, arg(x, 2)?)?, &mul(&input, &tanh(&all[2])?)?)?;
-            Ok(Outs::from_iter([mul(&output, &tanh(&cell)?)?, cell]))
+            let (_, cell, out) = lstm(&add(arg(x, 1)?, arg(x, 0)?)?, arg(x, 2)?)?;
+            Ok(Outs::from_iter([out, cell]))
         }),
         samples: Some(|s| samples(s, 4)),
         ..BASE

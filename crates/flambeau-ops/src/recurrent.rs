@@ -11,7 +11,7 @@ use crate::matmul::{linear, matmul};
 use crate::operand::*;
 use crate::reduce::sum;
 use crate::shape::{cat, stack};
-use crate::unary::{neg, sigmoid, tanh};
+use crate::unary::{neg, tanh};
 use crate::view::{mt, narrow, reshape, select, unsqueeze};
 
 /// Places of the layer's arguments, the same in both rows behind `AT` incoming gradients.
@@ -43,19 +43,15 @@ fn order(steps: i64, reverse: bool) -> Vec<i64> {
 fn steps(x: Inputs, reverse: bool) -> Result<Vec<Step>> {
     let input = linear(arg(x, X)?, arg(x, W_IH)?, opt(x, B_IH))?;
     let (mut h, mut c) = (arg(x, H0)?.clone(), arg(x, C0)?.clone());
-    let width = arg(x, W_HH)?.sizes()[1];
-    let mut out = Vec::new();
+    let mut steps = Vec::new();
     for t in order(input.sizes()[0], reverse) {
         let a = add(&select(&input, 0, t)?, &linear(&h, arg(x, W_HH)?, opt(x, B_HH))?)?;
-        let gate = |k: i64| narrow(&a, -1, k * width, width);
-        let gates = [sigmoid(&gate(0)?)?, sigmoid(&gate(1)?)?, tanh(&gate(2)?)?, sigmoid(&gate(3)?)?];
-        let cell = add(&mul(&gates[1], &c)?, &mul(&gates[0], &gates[2])?)?;
-        let y = mul(&gates[3], &tanh(&cell)?)?;
-        (h, c) = (y.clone(), cell.clone());
-        let before = out.last().map_or_else(|| arg(x, C0).cloned(), |s: &Step| Ok(s.cell.clone()))?;
-        out.push(Step { gates, before, cell, out: y });
+        let (gates, cell, out) = crate::gates::lstm(&a, &c)?;
+        h = out.clone();
+        let before = std::mem::replace(&mut c, cell.clone());
+        steps.push(Step { gates, before, cell, out });
     }
-    Ok(out)
+    Ok(steps)
 }
 
 /// One tensor of all steps, in the order of time.
