@@ -155,10 +155,8 @@ pub fn common_device(tensors: &[&Tensor]) -> Device {
 /// [`common_device`] for operations that hand memory to kernels themselves: nothing may be elsewhere.
 pub fn one_device(tensors: &[&Tensor]) -> Result<Device> {
     let device = common_device(tensors);
-    match tensors.iter().find(|t| t.device() != device && !(t.ndim() == 0 && t.device().is_cpu())) {
-        Some(t) => Err(flambeau_core::call::mixed_devices(device, t.device())),
-        None => Ok(device),
-    }
+    tensors.iter().try_for_each(|t| flambeau_core::call::check_device(t, device))?;
+    Ok(device)
 }
 
 /// Contiguous, and with no other strides at dimensions of size one or in an empty tensor.

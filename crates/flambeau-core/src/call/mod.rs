@@ -120,9 +120,7 @@ fn execute(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: &Params) -> Result
     }
     let mut bytes = 0;
     for t in x.iter().flatten() {
-        if t.device() != device && !(t.ndim() == 0 && t.device().is_cpu()) {
-            return Err(mixed_devices(device, t.device()));
-        }
+        check_device(t, device)?;
         bytes += t.numel() * t.dtype().size() as i64;
     }
     // A kernel is pure: where its outputs have no elements there is nothing to run.
@@ -149,9 +147,17 @@ fn execute(op: &'static OpDef, x: Inputs, outs: &[Tensor], p: &Params) -> Result
     run(backend, x, outs, p)
 }
 
-/// The error of operands on two devices.
+/// An operand is on the device of a call, or is a CPU tensor without dimensions, which may join any.
+#[inline]
+pub fn check_device(t: &Tensor, device: crate::Device) -> Result<()> {
+    if t.device() == device || (t.ndim() == 0 && t.device().is_cpu()) {
+        return Ok(());
+    }
+    Err(mixed_devices(device, t.device()))
+}
+
 #[cold]
-pub fn mixed_devices(a: crate::Device, b: crate::Device) -> Error {
+fn mixed_devices(a: crate::Device, b: crate::Device) -> Error {
     Error::runtime(format!(
         "Expected all tensors to be on the same device, but found at least two devices, {a} and {b}!"
     ))
